@@ -1,0 +1,1 @@
+"""The pure core: values and functions, no files, network, clock or framework."""
