@@ -1,0 +1,83 @@
+"""All that a check may ask for."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from auditsvc.core.costs import CloudCost, CostHours, Costs, CostTolerance
+from auditsvc.core.endpoints import EndpointLists
+from auditsvc.core.runs import Runs
+from auditsvc.core.swagger import Operation, Swagger
+from auditsvc.core.usage import ExercisedBy
+from auditsvc.core.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The operations as the store keeps them, to be held against the document that they came from."""
+
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a configuration may change about the audits.
+
+    Floats agree within ``max(rel_tol * larger, abs_tol)``, costs within ``cost_tolerance``; counts agree when
+    equal.
+    """
+
+    exercised_by: ExercisedBy = ExercisedBy.HIT
+    rel_tol: float = 1e-6
+    abs_tol: float = 1e-9
+    cost_tolerance: CostTolerance = field(default_factory=CostTolerance)
+
+
+class Inputs(Protocol):
+    """What the checks look at, for one window; each member is read at most once, when first asked for.
+
+    A member raises NoDataError (or another AuditsvcError) where its source holds nothing or cannot be read;
+    the check that asked is then Failed with that reason.
+    """
+
+    @property
+    def window(self) -> Window:
+        """The window under audit."""
+
+    @property
+    def settings(self) -> Settings:
+        """The configured settings."""
+
+    @property
+    def runs(self) -> Runs:
+        """The window's subjects with their baselines; empty where no run finished in the window."""
+
+    @property
+    def swagger(self) -> Swagger:
+        """The swagger document of the newest subject, else the one that holds for the window."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The stored operations of that document."""
+
+    @property
+    def lists(self) -> EndpointLists:
+        """The lists of the newest subject, else those that held at the end of the window."""
+
+    @property
+    def costs(self) -> Costs:
+        """The window's allocations and assets, and the tables of totals and aggregates kept for them."""
+
+    @property
+    def cloud_costs(self) -> tuple[CloudCost, ...]:
+        """What the cloud provider billed for the window."""
+
+    @property
+    def cost_hours(self) -> CostHours:
+        """The allocations and assets of the window's hours."""
+
+    def received(self, source: str) -> bool:
+        """Whether this store was ever given that kind of source (a member's name).
+
+        The window and the settings are none. What an audit can do without is asked for all the same, so
+        without any ``runs`` and ``lists`` are empty.
+        """
