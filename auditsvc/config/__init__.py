@@ -1,0 +1,180 @@
+"""The configuration: the only reader of the environment and of the configuration file.
+
+A YAML file (``AUDITSVC_CONFIG``, else ``auditsvc.yaml`` in the data folder where there is one) and variables:
+the key ``baseline_runs`` is the variable ``AUDITSVC_BASELINE_RUNS``, which wins over the file. The keys that
+hold more than one value (``sync``, ``schedule``, …) are the file's alone.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta, timezone
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from auditsvc.core.costs import CostTolerance
+from auditsvc.core.runs import BaselineRule, RunKind
+from auditsvc.core.usage import ExercisedBy
+from auditsvc.errors import ConfigError
+
+PREFIX = "AUDITSVC_"
+FILE_NAME = "auditsvc.yaml"
+PULL = re.compile(r"[0-9]{1,18}(/[0-9]{1,19})?\Z", re.ASCII)
+
+_APART = frozenset({f"{PREFIX}DATA", f"{PREFIX}CONFIG", f"{PREFIX}TOKEN"})
+"""The variables that are no keys of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncJob:
+    """A Prow job whose builds are taken in as runs of a kind, and where the documents that they bring are.
+
+    Its builds are the folders below ``gs://bucket/prefix`` and the job's name; of a pull request, below its
+    number. ``pulls`` are numbers, or number/build. ``limit`` is how many of the newest successful builds are
+    wanted (of each pull request). ``version`` is for builds that name none. In the URLs ``{commit}`` and
+    ``{version}`` are the build's own; the token and certificate authority are for the swagger's server.
+    """
+
+    job: str
+    kind: RunKind = RunKind.CI
+    cluster: str | None = None
+    bucket: str = "kubernetes-ci-logs"
+    prefix: str = "logs/"
+    pulls: tuple[str, ...] = ()
+    limit: int = 1
+    version: str | None = None
+    swagger: str | None = None
+    swagger_token_file: Path | None = None
+    swagger_ca_file: Path | None = None
+    pending: str | None = None
+    ineligible: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncConfig:
+    """What ``sync`` fetches, and how Google Cloud Storage is reached."""
+
+    jobs: tuple[SyncJob, ...] = ()
+    gcs_endpoint: str | None = None
+    gcs_token_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleConfig:
+    """When to sync and audit: ``every`` so long, or at the times of ``cron``. No ``audits`` are all."""
+
+    every: timedelta | None = None
+    cron: str | None = None
+    audits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """For how long runs and AuditSets are kept; None is for ever."""
+
+    runs: timedelta | None = None
+    sets: timedelta | None = None
+
+
+class NotifyFormat(StrEnum):
+    """The shape of a notification: our own JSON, or Slack's."""
+
+    JSON = "json"
+    SLACK = "slack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyConfig:
+    """Where changes are told. Whoever knows the URL of a Slack webhook can post there: it is not shown."""
+
+    url: str = field(repr=False)
+    format: NotifyFormat = NotifyFormat.JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that can be configured, with its defaults.
+
+    ``data`` is the folder that holds the store. ``max_upload_bytes`` bounds the body of a request, packed as
+    it is. ``jobs`` is how many processes count a log. Costs are fetched from ``opencost_url`` and nowhere
+    else. ``audits`` are the types that are run where all are asked for; none are all that there are.
+    ``token`` is what the command line shows a server; it comes from the environment alone, for files get
+    copied.
+    """
+
+    data: Path
+    utc_offset: timezone = UTC
+    exercised_by: ExercisedBy = ExercisedBy.HIT
+    rel_tol: float = 1e-6
+    abs_tol: float = 1e-9
+    cost_tolerance: CostTolerance = field(default_factory=CostTolerance)
+    baseline: BaselineRule = field(default_factory=BaselineRule)
+    opencost_url: str | None = None
+    max_upload_bytes: int = 2 << 30
+    jobs: int = 1
+    token: str | None = field(default=None, repr=False)
+    audits: tuple[str, ...] = ()
+    sync: SyncConfig = field(default_factory=SyncConfig)
+    schedule: ScheduleConfig | None = None
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
+    notify: NotifyConfig | None = None
+
+
+def load_config(environ: Mapping[str, str], *, home: Path) -> Config:
+    """The configuration of an environment; ConfigError names the key or variable that is wrong.
+
+    A variable that is empty is as one that is not set.
+    """
+    data = Path(environ.get(f"{PREFIX}DATA") or home / ".local" / "share" / "auditsvc")
+    named = environ.get(f"{PREFIX}CONFIG")
+    file = Path(named) if named else data / FILE_NAME
+    values = _read_file(file, required=bool(named)) | _read_variables(environ)
+    baseline = BaselineRule(**_taken(values, "baseline_", "max_age", "runs", "quorum"))
+    if baseline.quorum > baseline.runs:
+        raise ConfigError(
+            f"baseline_quorum: {baseline.quorum} of {baseline.runs} baseline_runs can never agree; lower it"
+        )
+    tolerance = CostTolerance(**_taken(values, "cost_", "relative", "per_allocation", "per_asset"))
+    token = environ.get(f"{PREFIX}TOKEN") or None
+    return Config(data=data, baseline=baseline, cost_tolerance=tolerance, token=token, **values)
+
+
+def _taken(values: dict[str, Any], prefix: str, *names: str) -> dict[str, Any]:
+    """Takes the values whose keys are the prefix and one of the names, by those names."""
+    return {name: values.pop(prefix + name) for name in names if prefix + name in values}
+
+
+def _read_file(file: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        if required:
+            raise unreadable(file, error) from error
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(file, error) from error
+    # What checks is slow to import, and mostly there is nothing to check.
+    from auditsvc.config.schema import read_keys
+
+    return read_keys(text, file)
+
+
+def unreadable(file: Path, error: Exception) -> ConfigError:
+    """What is wrong with a configuration file that cannot be read."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+    return ConfigError(f"cannot read the configuration file {file}: {reason}")
+
+
+def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The known variables. Others stay unread: a cluster sets AUDITSVC_PORT for a Service of that name."""
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in _APART and value
+    }
+    if not given:
+        return {}
+    from auditsvc.config.schema import check_variables
+
+    return check_variables(given)
