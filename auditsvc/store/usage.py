@@ -1,0 +1,153 @@
+"""What a run used, as rows: a total, one row per operation and reason, and the sampled events apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from sqlite_utils import Database
+
+from auditsvc.core.mapper import Unmapped
+from auditsvc.core.usage import OperationUsage, Sample, Usage
+from auditsvc.store.columns import (
+    compress,
+    decompress,
+    json_text,
+    optional_time_text,
+    parse_counts,
+    parse_optional_time,
+)
+
+USED_COLUMNS = "u.hits, u.codes, u.tests, u.agents, u.first, u.last"
+"""What :func:`read_used` reads, of the table usage named u."""
+
+_positions = msgspec.json.Decoder(tuple[str, ...])
+
+
+class _Samples(msgspec.Struct):
+    """The sampled events of a run, by operationId and by the reason why a request is of none."""
+
+    operations: dict[str, tuple[Sample, ...]] = {}
+    unmapped: dict[str, tuple[Sample, ...]] = {}
+
+
+_samples = msgspec.json.Decoder(_Samples)
+
+
+def totals_row(usage: Usage) -> dict[str, int | str | None]:
+    """The columns of a run that hold its usage as a whole."""
+    return {
+        "requests": usage.requests,
+        "mapped": usage.mapped,
+        "malformed": usage.malformed,
+        "malformed_at": json_text(usage.malformed_at),
+        "duplicates": usage.duplicates,
+        "incomplete": usage.incomplete,
+        "events": usage.events,
+        "first": optional_time_text(usage.first),
+        "last": optional_time_text(usage.last),
+        "header": None if usage.header is None else json_text(usage.header),
+    }
+
+
+def read_totals(db: Database, run_id: str) -> Usage | None:
+    """A run's usage without its operations; None where there is no such run."""
+    row = db.execute(
+        """
+        select requests, mapped, malformed, malformed_at, duplicates, incomplete, events, first, last, header
+        from runs where id = ?
+        """,
+        (run_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    requests, mapped, malformed, malformed_at, duplicates, incomplete, events, first, last, header = row
+    return Usage(
+        operations={},
+        requests=requests,
+        mapped=mapped,
+        malformed=malformed,
+        malformed_at=_positions.decode(malformed_at),
+        duplicates=duplicates,
+        incomplete=incomplete,
+        events=events,
+        first=parse_optional_time(first),
+        last=parse_optional_time(last),
+        header=None if header is None else parse_counts(header),
+    )
+
+
+def write_usage(db: Database, run_id: str, usage: Usage) -> None:
+    """Writes the rows below a run's own."""
+    used = [(True, name, one) for name, one in usage.operations.items()]
+    used += [(False, reason, one) for reason, one in usage.unmapped.items()]
+    db.conn.executemany(
+        """
+        insert into usage
+            (run, mapped, name, hits, success_hits, conformance_hits, codes, tests, agents, first, last)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [(run_id, mapped, name, *_used_row(one)) for mapped, name, one in used],
+    )
+    samples = _Samples(_sampled(usage.operations), _sampled(usage.unmapped))
+    db.execute(
+        "insert into samples (run, events) values (?, ?)", (run_id, compress(msgspec.json.encode(samples)))
+    )
+
+
+def read_usage(db: Database, run_id: str, totals: Usage, *, samples: bool) -> Usage:
+    """A run's `totals` completed with its operations, and with their sampled events where asked for."""
+    events = _read_samples(db, run_id) if samples else _Samples()
+    rows = db.execute(
+        f"select u.mapped, u.name, {USED_COLUMNS} from usage u where u.run = ?",  # noqa: S608 - constants
+        (run_id,),
+    )
+    operations: dict[str, OperationUsage] = {}
+    unmapped: dict[Unmapped, OperationUsage] = {}
+    for mapped, name, *row in rows:
+        if mapped:
+            operations[name] = read_used(row, events.operations.get(name, ()))
+        else:
+            unmapped[Unmapped(name)] = read_used(row, events.unmapped.get(name, ()))
+    return replace(totals, operations=operations, unmapped=unmapped)
+
+
+def read_samples_of(db: Database, run_id: str, operation_id: str) -> tuple[Sample, ...]:
+    """The sampled events of one operation."""
+    return _read_samples(db, run_id).operations.get(operation_id, ())
+
+
+def read_used(row: Sequence[Any], samples: tuple[Sample, ...] = ()) -> OperationUsage:
+    """The usage of one operation from its USED_COLUMNS, with its samples where they are wanted."""
+    hits, codes, tests, agents, first, last = row
+    return OperationUsage(
+        hits=hits,
+        codes=parse_counts(codes),
+        tests=parse_counts(tests),
+        agents=parse_counts(agents),
+        first=parse_optional_time(first),
+        last=parse_optional_time(last),
+        samples=samples,
+    )
+
+
+def _used_row(used: OperationUsage) -> tuple[int | str | None, ...]:
+    return (
+        used.hits,
+        used.success_hits,
+        used.conformance_hits,
+        json_text(used.codes),
+        json_text(used.tests),
+        json_text(used.agents),
+        optional_time_text(used.first),
+        optional_time_text(used.last),
+    )
+
+
+def _sampled(usages: Mapping[Any, OperationUsage]) -> dict[str, tuple[Sample, ...]]:
+    return {name: used.samples for name, used in usages.items() if used.samples}
+
+
+def _read_samples(db: Database, run_id: str) -> _Samples:
+    [(events,)] = db.execute("select events from samples where run = ?", (run_id,))
+    return _samples.decode(decompress(events))

@@ -1,0 +1,83 @@
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from auditsvc.store import Store
+from auditsvc.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrations
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Database]:
+    """The file as somebody else's program sees it."""
+    with closing(sqlite3.connect(path)) as conn:
+        yield Database(conn)
+
+
+def test_schema_version_counts_the_migrations() -> None:
+    """Who adds a migration counts the version up."""
+    with closing(Database(memory=True)) as db:
+        assert len(migrations.pending(db)) == SCHEMA_VERSION
+
+
+def test_a_file_names_its_version(tmp_path: Path) -> None:
+    """The version, and whose file it is, can be read without us."""
+    Store.open(tmp_path).close()
+    with opened(tmp_path / "auditsvc.db") as db:
+        assert db.execute("pragma user_version").fetchone() == (SCHEMA_VERSION,)
+        assert db.execute("pragma application_id").fetchone() == (APPLICATION_ID,)
+        assert len(migrations.applied(db)) == SCHEMA_VERSION
+
+
+def test_an_up_to_date_file_is_not_written(tmp_path: Path) -> None:
+    """To open a store that needs nothing changes nothing in it."""
+    Store.open(tmp_path).close()
+    path = tmp_path / "auditsvc.db"
+    before = path.stat()
+    Store.open(tmp_path).close()
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables, views and version change together or not at all; the next try starts where this one did."""
+
+    def fail(db: Database) -> None:
+        db.execute("insert into runs (id) values ('half')")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("auditsvc.store.migrations._make_views", fail)
+        with pytest.raises(sqlite3.IntegrityError):
+            Store.open(tmp_path)
+    with opened(tmp_path / "auditsvc.db") as db:
+        assert db.table_names() == []
+        assert db.execute("pragma user_version").fetchone() == (0,)
+    Store.open(tmp_path).close()
+
+
+def test_views_are_made_anew_with_each_version(tmp_path: Path) -> None:
+    """An older file's views give way to this version's; one that somebody added stays."""
+    Store.open(tmp_path).close()
+    with opened(tmp_path / "auditsvc.db") as db:
+        names = db.view_names()
+        db.view("v_runs").drop()
+        db.create_view("v_gone", "select 1")
+        db.create_view("mine", "select id from runs")
+        db.execute("pragma user_version = 0")
+    Store.open(tmp_path).close()
+    with opened(tmp_path / "auditsvc.db") as db:
+        assert sorted(db.view_names()) == sorted([*names, "mine"])
+
+
+def test_every_foreign_key_of_a_large_table_is_indexed(store: Store) -> None:
+    """To delete a run looks up its rows and does not scan for them."""
+    with store._connections.reading() as db:
+        plan = " ".join(
+            row["detail"]
+            for table in ("usage", "samples", "results")
+            for row in db.query(f"explain query plan delete from {table} where run = 'x'")  # noqa: S608 - names above
+        )
+    assert not re.search("SCAN", plan)
