@@ -1,0 +1,39 @@
+"""``auditsvc ingest``: a run into the store."""
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from auditsvc.cli.files import open_logs
+from auditsvc.cli.options import store_options
+from auditsvc.cli.origin import origin_options, read_documents
+from auditsvc.cli.progress import log_progress, spare_the_garbage_collector
+from auditsvc.config import Config
+from auditsvc.service import utc_now
+from auditsvc.service.runs import RunService, RunUpload
+from auditsvc.store import Store
+
+
+@click.command
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+@origin_options(required=True)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Processes that count a log.  [default: as configured, else 1]"
+)
+@store_options
+def ingest(config: Config, logs: tuple[str, ...], origin: dict[str, Any], jobs: int | None) -> None:
+    """Put a run into the store and print its id.
+
+    LOG is an audit log, plain or packed, - for standard input, or another tool's audit-endpoints.txt; several
+    are the rotated files of one log.
+    """
+    spare_the_garbage_collector()
+    opened = open_logs(logs)
+    upload = RunUpload(logs=opened, **(origin | read_documents(origin)))
+    with Store.open(config.data) as store, log_progress(opened) as progress:
+        runs = RunService(store, replace(config, jobs=jobs or config.jobs), utc_now)
+        run, new = runs.add(upload, progress=progress)
+    if not new:
+        click.echo("the same content was there already, as:", err=True)
+    click.echo(run.id)

@@ -1,0 +1,150 @@
+"""The command line as a whole: its start, its help, and how it ends when something goes wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from auditsvc import __version__
+from auditsvc.cli import COMMANDS, cli
+from tests.cli.conftest import CommandLine
+
+HEAVY = (
+    *("rich", "requests", "urllib3", "flask", "flask_smorest", "marshmallow", "gunicorn", "sqlite_utils"),
+    *("sqlite3", "msgspec", "yaml", "zstandard", "multiprocessing", "concurrent.futures", "asyncio", "ssl"),
+    *("auditsvc.core", "auditsvc.audits", "auditsvc.service", "auditsvc.store", "auditsvc.config"),
+)
+
+
+def test_help_imports_nothing_heavy(auditsvc: CommandLine) -> None:
+    """``--help`` answers from the table of commands: it reads none of their modules, nor a heavy library."""
+    script = (
+        "import sys\nfrom auditsvc.cli import main\ncode = main(['--help'])\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)\nsys.exit(code)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=auditsvc.environment
+    )
+    modules = set(ran.stderr.split())
+    assert modules.isdisjoint(HEAVY)
+    assert {name for name in modules if name.startswith("auditsvc")} == {
+        "auditsvc",
+        "auditsvc.cli",
+        "auditsvc.errors",
+    }
+    assert all(f"  {name} " in ran.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_says_what_the_commands_say(name: str) -> None:
+    """What ``--help`` lists without importing is each command's name and the first line of its own help."""
+    command = cli.get_command(cli.make_context("auditsvc", [name, "--help"], resilient_parsing=True), name)
+    assert command is not None
+    assert command.name == name
+    assert (command.help or "").partition("\n")[0] == COMMANDS[name][1]
+
+
+def test_version(auditsvc: CommandLine) -> None:
+    """``--version`` prints the name and the version."""
+    ran = auditsvc("--version")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"auditsvc {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'. (auditsvc --help tells more)"),
+        (["parse"], "Missing argument 'LOG...'. (auditsvc parse --help tells more)"),
+        (["parse", "a.log"], "Missing option '--swagger'. (auditsvc parse --help tells more)"),
+        (
+            ["ingest", "a.log"],
+            "Missing option '--kind'. Choose from: ci, pull, app, live (auditsvc ingest --help tells more)",
+        ),
+        (
+            ["parse", "a.log", "--swagger", "s", "--jobs", "0"],
+            "Invalid value for '--jobs': 0 is not in the range x>=1. (auditsvc parse --help tells more)",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(auditsvc: CommandLine, arguments: list[str], message: str) -> None:
+    """Wrong usage is one line on standard error that names the command's help, and exit code 2."""
+    ran = auditsvc(*arguments)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", f"auditsvc: {message}\n")
+
+
+def test_no_command_shows_the_help(auditsvc: CommandLine) -> None:
+    """Without a command the help goes to standard error, as nothing was done."""
+    ran = auditsvc()
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("Usage: auditsvc")
+
+
+def test_a_message_is_one_line_whatever_is_in_it(auditsvc: CommandLine, demo_data: Path) -> None:
+    """Newlines, control characters and bytes that are no text are escaped in what an error says."""
+    name = os.fsdecode(b"a\nb\x1b[31m\xff.log")
+    ran = auditsvc("parse", name, "--swagger", demo_data / "openapi-v2.json.gz")
+    assert ran.returncode == 2
+    assert ran.stderr == "auditsvc: cannot read a\\nb\\x1b[31m\\udcff.log: No such file or directory\n"
+
+
+def test_a_full_disk_is_one_line(auditsvc: CommandLine) -> None:
+    """Where the output cannot be written there is one line, and no traceback from the interpreter's end."""
+    command = auditsvc.command("openapi")
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=auditsvc.environment
+        )
+    assert (ran.returncode, ran.stderr) == (2, "auditsvc: No space left on device\n")
+
+
+def test_a_reader_that_leaves_is_no_error(auditsvc: CommandLine) -> None:
+    """``auditsvc openapi | head -1`` says nothing; its code is that of a process ended by SIGPIPE."""
+    with subprocess.Popen(
+        auditsvc.command("openapi"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=auditsvc.environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 128 + signal.SIGPIPE
+
+
+def test_out_of_memory_is_one_line(auditsvc: CommandLine, tmp_path: Path) -> None:
+    """Where memory ends there is one line that says so."""
+    large = tmp_path / "swagger.json"
+    with large.open("wb") as file:
+        file.truncate(200 << 20)
+    command = auditsvc.command("swagger", "v1.34.0", large)
+    ran = subprocess.run(
+        ["sh", "-c", 'ulimit -v 180000; exec "$@"', "sh", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=auditsvc.environment,
+    )
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "auditsvc: out of memory; for a log, a lower --jobs needs less\n",
+    )
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_at_once(
+    auditsvc: CommandLine, demo_data: Path, tmp_path: Path, how: signal.Signals, code: int
+) -> None:
+    """Ctrl-C and SIGTERM end a command that waits for input: no traceback, no output, no half of a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    output = tmp_path / "out.txt"
+    process = auditsvc.start("parse", pipe, "--swagger", demo_data / "openapi-v2.json.gz", "--output", output)
+    with pipe.open("w"):  # returns when the command has opened it too
+        process.send_signal(how)
+        started = time.monotonic()
+        out, said = process.communicate(timeout=10)
+    assert time.monotonic() - started < 5
+    assert (process.returncode, out, said.strip()) == (code, "", "")
+    assert not output.exists()
