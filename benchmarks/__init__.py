@@ -1,0 +1,1 @@
+"""What auditsvc costs, as ratios to what the same work costs at least: ``python -m benchmarks``."""
