@@ -153,7 +153,7 @@ def _record(
 
 def _run_id(names: Sequence[str]) -> str:
     """The first file's name: short, and the same wherever the files lie."""
-    return Path(names[0]).name
+    return Path(names[0]).name or names[0]
 
 
 def _places(entries: EndpointList, source: str | None) -> dict[str, Place]:

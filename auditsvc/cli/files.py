@@ -21,7 +21,7 @@ def open_logs(names: Sequence[str]) -> list[Log]:
     """The logs of those names, ``-`` being standard input; their file names name them where those differ."""
     if names.count("-") > 1:
         raise click.UsageError("standard input (-) can be read once")
-    short = [Path(name).name for name in names]
+    short = [Path(name).name or name for name in names]
     shown = short if len(set(short)) == len(short) else names
     return [_open_log(name, called) for name, called in zip(names, shown, strict=True)]
 

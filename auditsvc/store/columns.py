@@ -10,6 +10,9 @@ try:
 except ImportError:
     from backports import zstd
 
+ZstdError: type[Exception] = zstd.ZstdError
+"""What :func:`decompress` raises for a frame that is damaged."""
+
 _counts = msgspec.json.Decoder(dict[str, int])
 
 

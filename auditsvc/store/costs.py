@@ -7,12 +7,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from backports.zstd import ZstdError
 from sqlite_utils import Database
 
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, StoreError
-from auditsvc.store.columns import compress, decompress, parse_time, time_text
+from auditsvc.store.columns import ZstdError, compress, decompress, parse_time, time_text
 from auditsvc.store.connections import Connections
 
 _SELECT = """

@@ -200,6 +200,7 @@ def test_a_list_that_is_none_is_refused(
         (["--type", "nope"], "unknown audit type: nope (known are Audit"),
         (["--baseline", "ci.log"], "--baseline is what a --pull is compared with: give that too"),
         (["--pull", "no.log"], "cannot read no.log: No such file or directory"),
+        (["--pull", "."], "cannot read .: Is a directory"),
         (["--config", "no.yaml"], "cannot read the configuration file no.yaml: No such file or directory"),
     ],
 )
