@@ -7,8 +7,13 @@
     │   ├── WindowError           400  "illegal window: …"
     │   ├── NotFoundError         404  an unknown run, job, swagger
     │   ├── ConflictError         409  would break what is stored
-    │   └── TooLargeError         413  over a configured limit
+    │   ├── TooLargeError         413  over a configured limit
+    │   ├── TooSlowError          408  an upload that takes longer than configured
+    │   ├── UnauthorizedError     401  no token, or none that holds
+    │   ├── ForbiddenError        403  a token that does not allow it
+    │   └── TooManyError          429  more requests than configured
     ├── InputError                400  a log, document or list that is not what it should be
+    │   ├── EmptyLogError         400  a log that nothing was written to
     │   └── ParseError            400  … and says where
     ├── NoDataError                    a source holds nothing for the window: the audit that asked is Failed
     ├── FetchError                502  a URL that could not be read
@@ -45,8 +50,32 @@ class TooLargeError(RequestError):
     """More bytes than the configured limit."""
 
 
+class TooSlowError(RequestError):
+    """An upload that takes longer than the configured limit."""
+
+
+class UnauthorizedError(RequestError):
+    """No token where one is needed, or one that is unknown, expired or revoked."""
+
+
+class ForbiddenError(RequestError):
+    """Something that this token does not allow, or that another site's page asks for."""
+
+
+class TooManyError(RequestError):
+    """More requests than the configured limit; the next one may come in ``retry_after`` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class InputError(AuditsvcError):
     """A log, document or list that is not what it should be."""
+
+
+class EmptyLogError(InputError):
+    """A log that nothing was written to."""
 
 
 class ParseError(InputError):

@@ -8,12 +8,15 @@ A log may be read in parts: each part is counted by a :class:`Counting` of its o
 :meth:`Counting.append` puts the parts together, in order, to exactly what one pass would have counted.
 """
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from operator import add
+from functools import cache
+from itertools import chain, compress
+from operator import add, not_
+from typing import NamedTuple
 
 from auditsvc.core.events import (
     ENDED,
@@ -27,11 +30,15 @@ from auditsvc.core.events import (
     render_time,
     sample_text,
 )
+from auditsvc.core.log_time import LogTime
 from auditsvc.core.mapper import Endpoint, OperationMapper, Unmapped
-from auditsvc.core.usage import OperationUsage, Sample, Usage
+from auditsvc.core.usage import DeprecatedUse, OperationUsage, Sample, Usage
 from auditsvc.errors import ParseError
 
 REPEAT_WINDOW = timedelta(seconds=60)
+REQUEST_TIMEOUT = timedelta(seconds=60)
+"""After so long the API server ends every request that is not long-running (its ``--request-timeout``)."""
+
 MALFORMED_POSITIONS = 10
 SAMPLES = 5
 BATCH_EVENTS = 2000
@@ -41,6 +48,15 @@ CACHED_AGENTS = 20_000
 _AFTER_ALL = "~"
 """Sorts after every time."""
 
+_LONG_VERBS = frozenset({"watch", "proxy"})
+_UNAUTHORIZED = 401
+# Group, version and resource of a path, as kube-apiserver takes it apart.
+_RESOURCE = re.compile(
+    r"/(?:api|apis/([^/]+))/([^/]+)/(?:watch/)?+"
+    r"(?:namespaces/[^/]+/(?!$|(?:status|finalize)(?:/|$)))?+([^/]+)"
+)
+_LONG_SUBRESOURCE = re.compile(rf"{_RESOURCE.pattern}/[^/]+/(?:attach|exec|log|portforward|proxy)(?:/|$)")
+
 _TEST_AGENT = "e2e.test"
 _NO_AGENT = "none"
 
@@ -48,10 +64,17 @@ _NO_AGENT = "none"
 _Target = str | Unmapped
 # Whoever made a request: a user agent that stands for all of its family that ran for the same e2e test.
 _Who = str
-# All that counts of a request: target, who, response code.
-_Request = tuple[_Target, _Who, int | None]
+# What was used though the API server calls it deprecated: operationId, or resource where it is of none; by
+# whom; and the release that removes it.
+_Deprecated = tuple[str, _Who, str]
+# All that counts of a request: target, who, response code, and what of it is deprecated.
+_Request = tuple[_Target, _Who, int | None, _Deprecated | None]
+# The same as it is counted, for few requests are of anything deprecated.
+_Counted = tuple[_Target, _Who, int | None]
 # Names one request: its time of receipt, which is of one length, and its audit ID.
 _Key = str
+# Hits by response code class, by e2e test, and by user agent family.
+_Counts = tuple[dict[str, int], dict[str, int], dict[str, int]]
 
 
 class _Endpoints(dict[str, Endpoint]):
@@ -78,17 +101,17 @@ class _Agents(dict[str | None, _Who]):
     def __missing__(self, agent: str | None) -> _Who:
         if len(self) >= CACHED_AGENTS:
             self.clear()
-        who = self._known.setdefault((agent_family(agent), test_name(agent)), agent or "")
+        who = self._known.setdefault(_named(agent), agent or "")
         self[agent] = who
         return who
 
 
 class _Tallies:
-    """How often each target was requested: by response code, by whom, and when first and last."""
+    """How often each target was requested, by whom and how answered, and when first and last."""
 
     def __init__(self) -> None:
-        self.codes: Counter[tuple[_Target, int | None]] = Counter()
-        self.who: Counter[tuple[_Target, _Who]] = Counter()
+        self.requests: Counter[_Counted] = Counter()
+        self.deprecated: Counter[_Deprecated] = Counter()
         self.first: dict[_Target, str] = {}
         self.last: dict[_Target, str] = {}
 
@@ -100,8 +123,7 @@ class _Tallies:
         received: Iterable[str],
     ) -> None:
         """Counts requests, given by their columns."""
-        self.codes.update(zip(targets, codes, strict=True))
-        self.who.update(zip(targets, who, strict=True))
+        self.requests.update(zip(targets, who, codes, strict=True))
         first, last = self.first, self.last
         for target, time in zip(targets, received, strict=True):
             known = last.get(target)
@@ -114,35 +136,42 @@ class _Tallies:
 
     def take_back(self, request: _Request) -> None:
         """Counts a request no more. Its times stay: the same request is counted elsewhere."""
-        target, who, code = request
-        self.codes[target, code] -= 1
-        self.who[target, who] -= 1
+        target, who, code, deprecated = request
+        self.requests[target, who, code] -= 1
+        if deprecated is not None:
+            self.deprecated[deprecated] -= 1
 
     def add(self, other: "_Tallies") -> None:
         """Adds what another part counted."""
-        self.codes.update(other.codes)
-        self.who.update(other.who)
+        self.requests.update(other.requests)
+        self.deprecated.update(other.deprecated)
+        self.widen(other)
+
+    def widen(self, other: "_Tallies") -> None:
+        """Widens the times by those of the other."""
         for target, time in other.first.items():
             self.first[target] = _earlier(self.first.get(target, UNKNOWN_TIME), time)
             self.last[target] = max(self.last.get(target, UNKNOWN_TIME), other.last[target])
 
 
-# Completions: their audit IDs, times of receipt and stage times.
-_Columns = tuple[list[str], list[str], list[str]]
+# Completions: their audit IDs, times of receipt and stage times. Times are of one length, and joined to one
+# text: that takes less memory, and is handed on much faster, than many.
+_Columns = tuple[list[str], str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(NamedTuple):
     """A request that is not complete yet, at its newest stage."""
 
     request: _Request
     received: str
     staged: str
     sample: Sample | None
+    stays: bool
+    """Whether it may stay open: it is long-running, or of the kind whose completion is never logged."""
 
     def moved(self, lines: int) -> "_Open":
         """The same with its sample's line counted from that many lines further up."""
-        return self if self.sample is None else replace(self, sample=self.sample.moved(lines))
+        return self if self.sample is None else self._replace(sample=self.sample.moved(lines))
 
 
 def agent_family(agent: str | None) -> str:
@@ -184,28 +213,28 @@ class _Recent:
         if len(self._newer) != before + len(ids):
             self._newer = {seen for column, _, _ in self._columns[0] for seen in column}
             return False
-        self._keep(ids, received, staged)
+        self._keep(ids, "".join(received), "".join(staged))
         return True
 
     def add_one(self, event: AuditEvent) -> None:
         """Adds one completion, seen before or not."""
         self._newer.add(event.audit_id)
-        self._keep([event.audit_id], [event.received], [event.staged])
+        self._keep([event.audit_id], event.received, event.staged)
         self.forget(event.staged)
 
     def append(self, ids: list[str], received: str, staged: str) -> None:
-        """Adds the completions that a later part remembers; their times as :class:`Part` has them."""
+        """Adds the completions that a later part remembers."""
         self._newer.update(ids)
-        self._keep(ids, _parted(received), _parted(staged))
+        self._keep(ids, received, staged)
         self.forget(staged[-TIME_LENGTH:] or UNKNOWN_TIME)
 
-    def columns(self) -> tuple[list[str], str, str]:
-        """All completions kept, as :class:`Part` has them."""
+    def columns(self) -> _Columns:
+        """All completions kept."""
         kept = [*self._columns[1], *self._columns[0]]
         return (
             [one for ids, _, _ in kept for one in ids],
-            "".join([one for _, received, _ in kept for one in received]),
-            "".join([one for _, _, staged in kept for one in staged]),
+            "".join([received for _, received, _ in kept]),
+            "".join([staged for _, _, staged in kept]),
         )
 
     def seen(self, ids: list[str]) -> set[str]:
@@ -227,7 +256,7 @@ class _Recent:
         completed = self._times.get(key)
         return completed is not None and _within_repeat_window(completed, near)
 
-    def _keep(self, ids: list[str], received: list[str], staged: list[str]) -> None:
+    def _keep(self, ids: list[str], received: str, staged: str) -> None:
         columns = (ids, received, staged)
         self._columns[0].append(columns)
         if self._times is not None:
@@ -246,13 +275,11 @@ class _Recent:
         self._bounds = _shifted(now, -REPEAT_WINDOW), _shifted(now, REPEAT_WINDOW)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What a counted part hands on: picklable, and small beside the log.
 
-    ``recent`` are its last completions: audit IDs, times of receipt and stage times. ``heads`` are those that
-    an earlier part may have seen too, or seen opened, ``requests`` what these count as. Times are of one
-    length and joined to one text, which is handed on much faster than many.
+    ``recent`` are its last completions. ``heads`` are those that an earlier part may have seen too, or seen
+    opened, ``requests`` what these count as.
     """
 
     file: str
@@ -260,14 +287,14 @@ class Part:
     lines: int
     events: int
     first: str
-    last: str
+    time: LogTime
     duplicates: int
     malformed: int
     malformed_at: list[tuple[str, int]]
     tallies: _Tallies
     open: dict[_Key, _Open]
-    recent: tuple[list[str], str, str]
-    heads: tuple[list[str], str, str]
+    recent: _Columns
+    heads: _Columns
     requests: list[_Request]
     samples: dict[_Target, list[tuple[_Key, Sample]]]
 
@@ -292,7 +319,7 @@ class Counting:
         self._endpoints = _Endpoints(mapper)
         self._agents = _Agents()
         self._first = UNKNOWN_TIME
-        self._last = UNKNOWN_TIME
+        self._time = LogTime()
         self._duplicates = 0
         self._malformed = 0
         self._malformed_at: list[tuple[str, int]] = []
@@ -321,6 +348,12 @@ class Counting:
         self._lines = 0
         self._starts_file = True
         self._batch = _Batch(name)
+
+    def skip_to(self, file: str, above: int) -> None:
+        """What follows stands in that file, with so many lines above it that are not to be counted."""
+        if file != self._file:
+            self.start_file(file)
+        self._lines = above
 
     def count(self, block: bytes) -> None:
         """Counts a block of whole lines; the last one may lack its line feed."""
@@ -376,7 +409,7 @@ class Counting:
             known = (time for time in batch.staged if time != UNKNOWN_TIME)
             self._heads_until = next((_shifted(time, REPEAT_WINDOW) for time in known), None)
         self._first = _earlier(self._first, min(batch.received))
-        self._last = max(self._last, max(batch.staged))  # noqa: PLW3301 - one call would unpack the column
+        self._time.follow(batch.staged)
 
     def _count_event(self, at: int, event: AuditEvent, batch: "_Batch") -> None:
         """Counts one event after all before it: the rule itself; :meth:`_count_batch` agrees with it."""
@@ -397,35 +430,45 @@ class Counting:
         events = batch.events
         positions: Sequence[int] = range(len(events))
         ended, received, staged = events, batch.received, batch.staged
-        if any_open := not ENDED.issuperset([event.stage for event in events]):
-            positions = [at for at, event in enumerate(events) if event.stage in ENDED]
-            ended = [events[at] for at in positions]
-            received = [received[at] for at in positions]
-            staged = [staged[at] for at in positions]
-        columns = [event.audit_id for event in ended], received, staged
-        if not self._recent.add(*columns):
+        are_ended = [event.stage in ENDED for event in events]
+        if any_open := not all(are_ended):
+            positions = [*compress(positions, are_ended)]
+            ended = [*compress(events, are_ended)]
+            received = [*compress(received, are_ended)]
+            staged = [*compress(staged, are_ended)]
+        ids = [event.audit_id for event in ended]
+        if not self._recent.add(ids, received, staged):
             return False
-        if self._open:
-            for key in self._open.keys() & dict(_completions(columns)).keys():
-                del self._open[key]
+        ends = dict(zip(ids, positions, strict=True)) if any_open or self._open else {}
+        self._close(ends, batch)
         if ended:
             self._complete(positions, ended, received, batch)
         if any_open:
-            self._keep_open(self._find_open(events, dict(zip(columns[0], positions, strict=True))), batch)
+            opening = compress(enumerate(events), map(not_, are_ended))
+            self._keep_open(self._find_open(opening, ends, batch), batch)
         if staged:
             self._recent.forget(staged[-1])
         return True
 
+    def _close(self, ends: Mapping[str, int], batch: "_Batch") -> None:
+        """Forgets the open requests that a batch completes; ``ends`` are its completions by audit ID."""
+        received = batch.received
+        if len(self._open) > len(ends):  # the fewer of the two are gone through
+            closed = [key for audit_id, at in ends.items() if (key := received[at] + audit_id) in self._open]
+        else:
+            found = ((key, ends.get(key[TIME_LENGTH:])) for key in self._open)
+            closed = [key for key, at in found if at is not None and key.startswith(received[at])]
+        for key in closed:
+            del self._open[key]
+
     def _find_open(
-        self, events: list[AuditEvent], ended_at: Mapping[str, int]
+        self, opening: Iterable[tuple[int, AuditEvent]], ends: Mapping[str, int], batch: "_Batch"
     ) -> list[tuple[int, AuditEvent]]:
         """The opening events of a counted batch whose requests are open after it."""
         opened = []
-        for at, event in enumerate(events):
-            if event.stage in ENDED:
-                continue
-            end = ended_at.get(event.audit_id)
-            completes_later = end is not None and end > at and events[end].received == event.received
+        for at, event in opening:
+            end = ends.get(event.audit_id)
+            completes_later = end is not None and end > at and batch.received[end] == event.received
             if not completes_later and not self._recent.repeats(event):
                 opened.append((at, event))
         return opened
@@ -445,20 +488,24 @@ class Counting:
         """Counts completions, none of which repeats another."""
         targets, who, codes = self._columns_of(ended)
         self._tallies.count(targets, who, codes, received)
+        deprecated = _find_deprecated(ended, targets, who)
+        self._tallies.deprecated.update(deprecated.values())
         if self._handing_on and min(received) < (self._heads_until or _AFTER_ALL):
-            self._keep_heads(ended, list(zip(targets, who, codes, strict=True)))
+            found = map(deprecated.get, range(len(ended)))
+            self._keep_heads(ended, list(zip(targets, who, codes, found, strict=True)))
         if self._sampled:
             self._keep_samples(positions, ended, targets, batch)
 
     def _keep_samples(
         self, positions: Sequence[int], ended: list[AuditEvent], targets: list[_Target], batch: "_Batch"
     ) -> None:
-        for place, target in enumerate(targets):
-            if target not in self._well_sampled:
-                kept = self._samples.setdefault(target, [])
+        well_sampled = self._well_sampled
+        for place in [place for place, target in enumerate(targets) if target not in well_sampled]:
+            kept = self._samples.setdefault(targets[place], [])
+            if len(kept) < SAMPLES:
                 kept.append((_key(ended[place]), batch.sample(positions[place])))
-                if len(kept) == SAMPLES:
-                    self._well_sampled.add(target)
+            if len(kept) == SAMPLES:
+                well_sampled.add(targets[place])
 
     def _keep_heads(self, ended: list[AuditEvent], requests: list[_Request]) -> None:
         ids, received, staged, counted = self._heads
@@ -471,13 +518,18 @@ class Counting:
                 counted.append(request)
 
     def _keep_open(self, opened: list[tuple[int, AuditEvent]], batch: "_Batch") -> None:
-        columns = self._columns_of([event for _, event in opened])
-        for (at, event), request in zip(opened, zip(*columns, strict=True), strict=True):
+        events = [event for _, event in opened]
+        targets, who, codes = self._columns_of(events)
+        deprecated = map(_find_deprecated(events, targets, who).get, range(len(events)))
+        requests = zip(targets, who, codes, deprecated, strict=True)
+        for (at, event), request in zip(opened, requests, strict=True):
             # Five completions leave no room for an open request among the samples.
             wanted = self._sampled and request[0] not in self._well_sampled
             sample = batch.sample(at) if wanted else None
             self._open.pop(_key(event), None)
-            self._open[_key(event)] = _Open(request, event.received, event.staged, sample)
+            self._open[_key(event)] = _Open(
+                request, event.received, event.staged, sample, _may_stay_open(event)
+            )
 
     def hand_on(self, *, followed: bool = True) -> Part:
         """All that was counted, for :meth:`append`; with what the parts after this need, if there are any."""
@@ -489,7 +541,7 @@ class Counting:
             lines=self._lines,
             events=self._events,
             first=self._first,
-            last=self._last,
+            time=self._time,
             duplicates=self._duplicates,
             malformed=self._malformed,
             malformed_at=self._malformed_at,
@@ -521,7 +573,7 @@ class Counting:
         self._duplicates += part.duplicates
         self._events += part.events
         self._first = _earlier(self._first, part.first)
-        self._last = max(self._last, part.last)
+        self._time.append(part.time)
         self._lines += part.lines
 
     def _append_completions(self, part: Part) -> None:
@@ -531,14 +583,13 @@ class Counting:
         if not seen:
             return
         repeated = set()
-        columns = ids, _parted(received), _parted(staged), part.requests
-        for audit_id, receipt, time, request in zip(*columns, strict=True):
-            if audit_id in seen:
-                key = receipt + audit_id
-                self._open.pop(key, None)
-                if key not in repeated and self._recent.completed(key, near=time):
-                    repeated.add(key)
-                    part.tallies.take_back(request)
+        for at in [at for at, audit_id in enumerate(ids) if audit_id in seen]:
+            time = slice(at * TIME_LENGTH, (at + 1) * TIME_LENGTH)
+            key = received[time] + ids[at]
+            self._open.pop(key, None)
+            if key not in repeated and self._recent.completed(key, near=staged[time]):
+                repeated.add(key)
+                part.tallies.take_back(part.requests[at])
         self._duplicates += len(repeated)
         for samples in part.samples.values():
             samples[:] = _less_first(samples, repeated)
@@ -552,15 +603,17 @@ class Counting:
     def usage(self) -> Usage:
         """What was used; requests still open count as they stand."""
         self._flush()
-        tallies = _Tallies()
-        tallies.add(self._tallies)
+        opened = _Tallies()
         samples = {target: [sample for _, sample in kept] for target, kept in self._samples.items()}
         for request in self._open.values():
-            target, who, code = request.request
-            tallies.count([target], [who], [code], [request.received])
+            target, who, code, deprecated = request.request
+            opened.count([target], [who], [code], [request.received])
+            opened.deprecated.update([deprecated] if deprecated else [])
             if request.sample is not None:
                 samples.setdefault(target, []).append(request.sample)
-        used = _used(tallies, samples)
+        requests = chain(self._tallies.requests.items(), opened.requests.items())
+        opened.widen(self._tallies)
+        used = _used(requests, opened, samples)
         operations = {name: found for name, found in sorted(used.items()) if not isinstance(name, Unmapped)}
         unmapped = {reason: used[reason] for reason in Unmapped if reason in used}
         mapped = sum(found.hits for found in operations.values())
@@ -575,8 +628,17 @@ class Counting:
             incomplete=len(self._open),
             events=self._events,
             first=parse_time(self._first),
-            last=parse_time(self._last),
+            last=parse_time(self._time.latest),
+            backwards=self._time.backwards,
+            gaps=tuple(self._time.gaps),
+            never_completed=self._never_completed(),
+            deprecated=_deprecated_uses(self._tallies.deprecated + opened.deprecated),
         )
+
+    def _never_completed(self) -> int:
+        """The open requests that the API server should have ended before the log does."""
+        latest = _shifted(self._time.latest, -REQUEST_TIMEOUT)
+        return sum(not request.stays and request.staged <= latest for request in self._open.values())
 
 
 class _Batch:
@@ -609,35 +671,79 @@ class _Batch:
         return Sample(self._file, lines_before + line + 1, sample_text(self._split[1][line]))
 
 
-def _used(tallies: _Tallies, samples: Mapping[_Target, Sequence[Sample]]) -> dict[_Target, OperationUsage]:
-    """What was counted, by target."""
-    codes: dict[_Target, dict[str, int]] = {target: {} for target in tallies.first}
-    agents: dict[_Target, dict[str, int]] = {target: {} for target in tallies.first}
-    tests: dict[_Target, dict[str, int]] = {target: {} for target in tallies.first}
-    named = {who: (agent_family(who), test_name(who)) for who in {who for _, who in tallies.who}}
-    for (target, code), hits in tallies.codes.items():
-        counted, name = codes[target], _code_class(code)
-        counted[name] = counted.get(name, 0) + hits
-    for (target, who), hits in tallies.who.items():
-        family, test = named[who]
-        counted = agents[target]
-        counted[family] = counted.get(family, 0) + hits
+def _used(
+    requests: Iterable[tuple[_Counted, int]], times: _Tallies, samples: Mapping[_Target, Sequence[Sample]]
+) -> dict[_Target, OperationUsage]:
+    """What was counted, by target; the first and last times are those of the tallies."""
+    counts: dict[_Target, _Counts] = {target: ({}, {}, {}) for target in times.first}
+    code_class, named = cache(_code_class), cache(_named)
+    for (target, who, code), hits in requests:
+        codes, tests, agents = counts[target]
+        name, (family, test) = code_class(code), named(who)
+        codes[name] = codes.get(name, 0) + hits
+        agents[family] = agents.get(family, 0) + hits
         if test:
-            counted = tests[target]
-            counted[test] = counted.get(test, 0) + hits
+            tests[test] = tests.get(test, 0) + hits
     return {
         target: OperationUsage(
-            hits=sum(codes[target].values()),
-            codes=_counted(codes[target]),
-            tests=_counted(tests[target]),
-            agents=_counted(agents[target]),
-            first=parse_time(first),
-            last=parse_time(tallies.last[target]),
+            hits=sum(codes.values()),
+            codes=_counted(codes),
+            tests=_counted(tests),
+            agents=_counted(agents),
+            first=parse_time(times.first[target]),
+            last=parse_time(times.last[target]),
             samples=tuple(samples.get(target, ())[:SAMPLES]),
         )
-        for target, first in tallies.first.items()
-        if any(codes[target].values())
+        for target, (codes, tests, agents) in counts.items()
+        if any(codes.values())
     }
+
+
+def _named(agent: str | None) -> tuple[str, str | None]:
+    """The family of a user agent, and the e2e test that it ran for."""
+    return agent_family(agent), test_name(agent)
+
+
+def _find_deprecated(
+    events: Sequence[AuditEvent], targets: Sequence[_Target], who: Sequence[_Who]
+) -> dict[int, _Deprecated]:
+    """What the API server calls deprecated among the events, by position."""
+    return {
+        at: (
+            # By type, for an Unmapped is a str too and isinstance takes longer.
+            name if type(name := targets[at]) is str else _resource(event.uri),
+            who[at],
+            notes.removed_release or "",
+        )
+        for at, event in enumerate(events)
+        if (notes := event.annotations) is not None and notes.deprecated is not None
+    }
+
+
+def _resource(uri: str) -> str:
+    """What a request is of: ``group/version/resource``, else its path."""
+    path = uri.partition("?")[0]
+    found = _RESOURCE.match(path)
+    return "/".join(filter(None, found.groups())) if found else path
+
+
+def _deprecated_uses(counted: Mapping[_Deprecated, int]) -> tuple[DeprecatedUse, ...]:
+    """The counts above zero, by user agent family."""
+    uses: Counter[tuple[str, str, str]] = Counter()
+    for (name, who, release), hits in counted.items():
+        uses[agent_family(who), name, release] += hits
+    return tuple(DeprecatedUse(*use, hits) for use, hits in sorted(uses.items()) if hits)
+
+
+def _may_stay_open(event: AuditEvent) -> bool:
+    """Whether a request may stay open for as long as it likes, or its end is never logged.
+
+    Long-running are, by kube-apiserver's own rule, the verbs watch and proxy and the subresources below.
+    Of a request that is refused as unauthorized only ResponseStarted is logged.
+    """
+    if event.verb in _LONG_VERBS or (event.response is not None and event.response.code == _UNAUTHORIZED):
+        return True
+    return _LONG_SUBRESOURCE.match(event.uri.partition("?")[0]) is not None
 
 
 def _counted(counts: Mapping[str, int]) -> dict[str, int]:
@@ -687,7 +793,7 @@ def _key(event: AuditEvent) -> _Key:
 def _completions(columns: _Columns) -> Iterator[tuple[_Key, str]]:
     """The key and the stage time of each completion."""
     ids, received, staged = columns
-    return zip(map(add, received, ids), staged, strict=True)
+    return zip(map(add, _parted(received), ids), _parted(staged), strict=True)
 
 
 def _parted(times: str) -> list[str]:

@@ -33,6 +33,11 @@ Methods that the server does not know are logged with an empty verb, as OPTIONS 
 is logged as ``get`` or ``list`` and so counts as GET; ``head`` is what it is on other URLs.
 """
 
+_VERBS_OF_METHOD = {
+    wanted: [verb for verb, method in METHOD_OF_VERB.items() if method == wanted]
+    for wanted in set(METHOD_OF_VERB.values())
+}
+
 REST_OF_PATH = frozenset({"{path}", "{logpath}"})
 
 # Keys of a tree node that no segment can equal, for a segment holds no slash.
@@ -141,7 +146,7 @@ def _add(root: _Node, operation: Operation) -> None:
             node[_PARAMETER] = node
         else:
             node = node.setdefault(_PARAMETER if part.startswith("{") else part, {})
-    verbs = [verb for verb, method in METHOD_OF_VERB.items() if method == operation.method]
+    verbs = _VERBS_OF_METHOD[operation.method]
     node.setdefault(_HERE, Endpoint()).update(dict.fromkeys(verbs, operation.id))
 
 

@@ -9,9 +9,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from auditsvc.core.window import Window
@@ -51,13 +52,29 @@ class FloatResult:
     resolution: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaivedFinding:
+    """A finding that somebody has accepted, and so does not count; ``status`` is what it would have made.
+
+    It is accepted by ``owner`` for a ``reason``, the last time on the day ``expires``; ``issue`` is a link.
+    """
+
+    status: Status
+    key: str
+    description: str
+    owner: str
+    reason: str
+    expires: date
+    issue: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class AuditResult:
     """The outcome of one run of one audit.
 
     ``maps`` are the audit's map names in order, ``sections`` the first-level keys that a map shows even
     when empty. ``problem`` says why nothing could be judged: the result is then Failed.
-    ``tolerance`` is what a cost audit allowed, by name.
+    ``tolerance`` is what a cost audit allowed, by name. What is ``waived`` is in none of the others.
     """
 
     last_run: datetime
@@ -69,6 +86,7 @@ class AuditResult:
     problem: str | None = None
     sections: tuple[tuple[str, str], ...] = ()
     tolerance: Mapping[str, float] | None = None
+    waived: tuple[WaivedFinding, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -89,7 +107,7 @@ class AuditSet:
     """One window and the newest result of each audit type in it, as stored bytes (None: never ran)."""
 
     window: Window
-    results: Mapping[str, str | None]
+    results: Mapping[str, bytes | None]
 
 
 def worst(statuses: Iterable[Status]) -> Status:
@@ -113,11 +131,12 @@ def render_result(result: AuditResult) -> str:
     return render_json(fields)
 
 
-def render_set(audit_set: AuditSet) -> str:
+def render_set(audit_set: AuditSet) -> bytes:
     """One AuditSet's JSON: the audits in the given order, `window` last; stored bytes are not parsed."""
-    window = {"start": _seconds(audit_set.window.start), "end": _seconds(audit_set.window.end)}
-    members = [f"{render_json(key)}:{text or 'null'}" for key, text in audit_set.results.items()]
-    return "{" + ",".join([*members, f'"window":{render_json(window)}']) + "}"
+    start, end = _seconds(audit_set.window.start), _seconds(audit_set.window.end)
+    members = [_render_name(key) + (stored or b"null") for key, stored in audit_set.results.items()]
+    window = f'"window":{{"start":"{start}","end":"{end}"}}'.encode()
+    return b"{" + b",".join([*members, window]) + b"}"
 
 
 def render_time(moment: datetime) -> str:
@@ -162,6 +181,11 @@ def _render_text(text: str) -> str:
     for character in "<>&\u2028\u2029":
         quoted = quoted.replace(character, f"\\u{ord(character):04x}")
     return quoted
+
+
+@lru_cache(maxsize=1024)  # an answer has the same few names in each of its sets
+def _render_name(name: str) -> bytes:
+    return f"{_render_text(name)}:".encode()
 
 
 def _seconds(moment: datetime) -> str:

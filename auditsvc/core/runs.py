@@ -34,7 +34,8 @@ class Run:
     """One recorded use of a cluster, without its usage.
 
     ``cluster`` is a label; ``build`` and ``pull`` are the CI system's numbers, as text. ``swagger``,
-    ``pending`` and ``ineligible`` are hashes of documents that the run brought, None where it brought none.
+    ``pending``, ``ineligible`` and ``policy`` (the cluster's audit policy) are hashes of documents that the
+    run brought, None where it brought none.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Run:
     swagger: str | None = None
     pending: str | None = None
     ineligible: str | None = None
+    policy: str | None = None
 
     def __str__(self) -> str:
         return f"{self.kind} run {self.id}"
@@ -67,10 +69,14 @@ class RecordedRun:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The CI runs that a run is held against, nearest first; ``quorum`` of them decide."""
+    """The CI runs that a run is held against, nearest first; ``quorum`` of them decide.
+
+    ``dated`` says whether it is known when the nearest finished, and when the run did: reports tell no time.
+    """
 
     runs: tuple[RecordedRun, ...]
     quorum: int = 1
+    dated: bool = True
 
     def seen(self, by: ExercisedBy) -> Counter[str]:
         """In how many of the runs each operation was exercised."""
@@ -97,7 +103,8 @@ class Baseline:
 class Subject:
     """A run under audit, with the swagger and lists that it is classified with.
 
-    ``baseline`` is None where no CI run can serve as one; ``no_baseline`` then says why.
+    ``baseline`` is None where no CI run can serve as one; ``no_baseline`` then says why. ``policy`` is the
+    text of the audit policy that the run brought.
     """
 
     run: Run
@@ -106,6 +113,7 @@ class Subject:
     lists: EndpointLists
     baseline: Baseline | None = None
     no_baseline: str = ""
+    policy: str | None = None
 
     def exercised(self, by: ExercisedBy) -> frozenset[str]:
         """The operations that the run exercised.

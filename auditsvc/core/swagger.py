@@ -170,18 +170,19 @@ def _operations(paths: Mapping[str, _PathItem]) -> Iterator[Operation]:
 
 
 def _operation(path: str, method: str, operation_id: str, found: _Operation) -> Operation:
+    version, rest = _after_version(path)
     return Operation(
         id=operation_id,
         method=method,
         path=path,
-        level=_level(path),
+        level=_level(version or ""),
         deprecated="deprecated" in found.description.lower(),
         category=found.tags[0].partition("_")[0] if found.tags else None,
         group=found.gvk.group,
         version=found.gvk.version,
         kind=found.gvk.kind,
         action=found.action,
-        resource=_resource(path),
+        resource=_resource(rest),
         description=found.description,
     )
 
@@ -194,13 +195,12 @@ def _after_version(path: str) -> tuple[str | None, list[str]]:
     return None, []
 
 
-def _level(path: str) -> Level:
-    version = _after_version(path)[0] or ""
+def _level(version: str) -> Level:
     return next((level for level in (Level.ALPHA, Level.BETA) if level in version), Level.STABLE)
 
 
-def _resource(path: str) -> str | None:
-    match _after_version(path)[1]:
+def _resource(after_version: list[str]) -> str | None:
+    match after_version:
         case ["watch", *rest] | rest:
             pass
     match rest:
@@ -221,9 +221,10 @@ def _with_discovery_levels(operations: list[Operation]) -> list[Operation]:
             case ["apis", group, _, *_]:
                 served[group].append(operation.level)
     best = {group: min(levels, key=list(Level).index) for group, levels in served.items()}
+    groups = (_discovered_group(operation.path) for operation in operations)
     return [
-        replace(operation, level=best.get(_discovered_group(operation.path), operation.level))
-        for operation in operations
+        replace(operation, level=best[group]) if group in best else operation
+        for operation, group in zip(operations, groups, strict=True)
     ]
 
 

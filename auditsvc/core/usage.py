@@ -59,7 +59,7 @@ class OperationUsage:
     @property
     def conformance_hits(self) -> int:
         """Requests made by conformance tests."""
-        return sum(count for test, count in self.tests.items() if is_conformance(test))
+        return sum([count for test, count in self.tests.items() if CONFORMANCE_MARK in test])
 
     def is_exercised(self, by: ExercisedBy) -> bool:
         """Whether the operation was hit, tested, conformance-tested or answered with success."""
@@ -74,6 +74,29 @@ class OperationUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A pause of a log: nothing was logged from ``start`` on for so many seconds."""
+
+    start: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeprecatedUse:
+    """Requests that the API server itself marked as deprecated, by who made them and of what.
+
+    ``agent`` is a user agent family, ``name`` an operationId, or ``group/version/resource`` where the
+    request is of no operation. ``removed_release`` is the release that no longer serves it (``1.22``), ``""``
+    where the server named none.
+    """
+
+    agent: str
+    name: str
+    removed_release: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What one run used.
 
@@ -81,6 +104,11 @@ class Usage:
     were still open when the log ended, ``duplicates`` are repeated completions, ``malformed`` lines no
     audit event; ``malformed_at`` has the first ten positions (``audit.log:17``). ``header`` holds the totals
     that another tool's report claims, None for a log.
+
+    ``backwards`` counts the events that lie before the one above them, ``gaps`` are the longest pauses.
+    ``never_completed`` are those of the ``incomplete`` that the server should have ended. These and
+    ``deprecated`` are None where nobody looked for them: in a report, and in runs stored before they were
+    counted. One application's part of a log has no gaps of its own: they are None too.
     """
 
     operations: Mapping[str, OperationUsage]
@@ -95,6 +123,10 @@ class Usage:
     first: datetime | None = None
     last: datetime | None = None
     header: Mapping[str, int] | None = None
+    backwards: int | None = None
+    gaps: tuple[Gap, ...] | None = None
+    never_completed: int | None = None
+    deprecated: tuple[DeprecatedUse, ...] | None = None
 
     @property
     def imported(self) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditsvc.core.cost_json import parse_allocations, parse_assets
+from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.costs import (
     COMPUTE,
     PROPERTIES,
@@ -18,7 +19,6 @@ from auditsvc.core.costs import (
     Asset,
     Cost,
     Costs,
-    CostTolerance,
     Resource,
     Total,
     Totals,

@@ -18,10 +18,13 @@ from auditsvc.core.counting import Counting, Part, agent_family
 from auditsvc.core.counting import test_name as name_of_test  # not test_name: pytest would collect it
 from auditsvc.core.mapper import OperationMapper, Unmapped
 from auditsvc.core.swagger import Operation
-from auditsvc.core.usage import OperationUsage, Sample, Usage
+from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Sample, Usage
 from tests.logs import E2E, NOON, at, count_lines, counted, event, lines_of, recorded_mapper, unpacked
 
 LIST_PODS = "listCoreV1PodForAllNamespaces"
+MINUTE = timedelta(seconds=60)
+RESOURCES = {"/apis/x.io/v1/y": "x.io/v1/y", "/version": "/version"}
+"""What unmapped requests of these tests are of."""
 RECEIVED, STARTED, COMPLETE, PANIC = "RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"
 
 # A log in several files: each a name and its lines.
@@ -238,8 +241,18 @@ class TestStages:
 
     def test_empty(self, mapper: OperationMapper) -> None:
         """Nothing used nothing."""
-        assert Counting(mapper).usage() == Usage({}, 0, 0)
-        assert count_parts(mapper, [("a.log", []), ("b.log", [])]) == Usage({}, 0, 0)
+        nothing = Usage({}, 0, 0, backwards=0, gaps=(), never_completed=0, deprecated=())
+        assert Counting(mapper).usage() == nothing
+        assert count_parts(mapper, [("a.log", []), ("b.log", [])]) == nothing
+
+    def test_skip_to(self, mapper: OperationMapper) -> None:
+        """Lines that others count have their place all the same."""
+        counting = Counting(mapper, sampled=True)
+        for file, above in (("a.log", 0), ("a.log", 6), ("b.log", 2)):
+            counting.skip_to(file, above)
+            counting.count(event(f"{file}{above}"))
+        samples = counting.usage().operations[LIST_PODS].samples
+        assert [(one.file, one.line) for one in samples] == [("a.log", 1), ("a.log", 7), ("b.log", 3)]
 
     def test_usage_while_counting(self, mapper: OperationMapper) -> None:
         """What was used so far can be asked at any time, and asking changes nothing."""
@@ -249,6 +262,108 @@ class TestStages:
         assert (counting.events, counting.usage().requests) == (2, 2)
         counting.count(event("b"))
         assert counting.usage() == counted(mapper, event("a") + event("b", STARTED) + event("b"))
+
+
+MARK = {"k8s.io/deprecated": "true", "k8s.io/removed-release": "1.25"}
+
+
+class TestNeverCompleted:
+    """Open requests that the API server should have ended."""
+
+    @pytest.mark.parametrize(
+        ("opened", "never"),
+        [
+            ({}, 1),
+            ({"stage": STARTED}, 1),
+            ({"stage": STARTED, "code": 401, "user": {}}, 0),
+            ({"verb": "watch"}, 0),
+            ({"verb": "proxy"}, 0),
+            ({"uri": "/api/v1/namespaces/a/pods/b/exec?command=ls", "verb": "create"}, 0),
+            ({"uri": "/api/v1/namespaces/a/pods/b/log", "verb": "get"}, 0),
+            ({"uri": "/api/v1/namespaces/a/services/b/proxy/x/y", "verb": "get"}, 0),
+            ({"uri": "/api/v1/nodes/b/proxy", "verb": "get"}, 0),
+            ({"uri": "/apis/x.io/v1/namespaces/a/things/b/attach", "verb": "create"}, 0),
+            ({"uri": "/api/v1/namespaces/a/pods/b/status", "verb": "get"}, 1),
+            ({"uri": "/api/v1/namespaces/a/status", "verb": "get"}, 1),
+            # names are names
+            ({"uri": "/api/v1/namespaces/pods/log", "verb": "get"}, 1),
+            ({"uri": "/api/v1/namespaces/a/pods/exec", "verb": "get"}, 1),
+            ({"uri": "/api/v1/namespaces/exec/pods/log", "verb": "get"}, 1),
+            ({"uri": "/logs/x/exec", "verb": "get"}, 1),
+        ],
+    )
+    def test_kinds(self, opened: dict[str, Any], never: int, mapper: OperationMapper) -> None:
+        """Watches, long-running subresources and the unauthorized may stay open."""
+        usage = counted(mapper, event(**{"stage": RECEIVED, "code": None} | opened) + event("b", received=60))
+        assert (usage.incomplete, usage.never_completed) == (1, never)
+
+    @pytest.mark.parametrize(("end", "never"), [(0, 0), (59.9, 0), (60, 1), (3600, 1)])
+    def test_in_flight(self, end: float, never: int, mapper: OperationMapper) -> None:
+        """What was opened within the log's last 60 s is in flight: that is the server's own limit."""
+        usage = counted(mapper, event(stage=RECEIVED, code=None) + event("b", received=end))
+        assert (usage.incomplete, usage.never_completed) == (1, never)
+
+    def test_recorded(self, shared_data: Path, mapper: OperationMapper) -> None:
+        """In the logs of a real server nothing is missing."""
+        for run in ("ci", "pull", "requestresponse"):
+            usage = counted(mapper, unpacked(shared_data / "kubernetes-1.20.2" / f"{run}-audit.log.gz"))
+            assert usage.incomplete > 0
+            assert (usage.never_completed, usage.backwards, usage.gaps) == (0, 0, ())
+
+
+class TestDeprecated:
+    """Requests that the API server marked as deprecated."""
+
+    def test_by_client(self, mapper: OperationMapper) -> None:
+        """They are counted by user agent family, operation and release; the others are not."""
+        lines = [event(f"a{n}", agent=f"kubectl/v1.{n}", annotations=MARK) for n in range(3)]
+        lines += [event("b", agent="argocd/v3", annotations={"k8s.io/deprecated": "true"}), event("c")]
+        lines += [event("d", annotations={"authorization.k8s.io/decision": "allow"})]
+        expected = (DeprecatedUse("argocd", LIST_PODS, "", 1), DeprecatedUse("kubectl", LIST_PODS, "1.25", 3))
+        assert counted(mapper, b"".join(lines)).deprecated == expected
+
+    @pytest.mark.parametrize(
+        ("uri", "name"),
+        [
+            ("/apis/x.io/v1beta1/things", "x.io/v1beta1/things"),
+            ("/apis/x.io/v1beta1/namespaces/a/things/b?limit=1", "x.io/v1beta1/things"),
+            ("/apis/x.io/v1beta1/watch/namespaces/a/things", "x.io/v1beta1/things"),
+            ("/api/v9/namespaces/a", "v9/namespaces"),
+            ("/api/v9/namespaces/a/status", "v9/namespaces"),
+            ("/metrics?x", "/metrics"),
+        ],
+    )
+    def test_no_operation(self, uri: str, name: str, mapper: OperationMapper) -> None:
+        """What is no operation is named by group, version and resource, else by its path."""
+        [use] = counted(mapper, event(uri=uri, annotations=MARK)).deprecated or ()
+        assert use.name == name
+
+    def test_last_stage(self, mapper: OperationMapper) -> None:
+        """A request is counted once, with what its last stage says; an open one as it stands."""
+        opened = event(stage=STARTED, annotations=MARK)
+        assert counted(mapper, opened).deprecated == (DeprecatedUse("kubectl", LIST_PODS, "1.25", 1),)
+        assert counted(mapper, opened + event()).deprecated == ()
+        assert counted(mapper, opened + event(annotations=MARK) * 2).deprecated == (
+            DeprecatedUse("kubectl", LIST_PODS, "1.25", 1),
+        )
+
+    def test_repeated_in_another_part(self, mapper: OperationMapper) -> None:
+        """A completion that a later part repeats is taken back with its mark."""
+        line = event(annotations=MARK)
+        usage = count_parts(mapper, [("a.log", [line]), ("a.log", [line])])
+        assert (usage.duplicates, usage.deprecated) == (1, (DeprecatedUse("kubectl", LIST_PODS, "1.25", 1),))
+
+    def test_in_objects(self, mapper: OperationMapper) -> None:
+        """An object's own annotations are none of the event's."""
+        line = event(requestObject={"metadata": {"annotations": MARK}, "annotations": MARK})
+        assert counted(mapper, line).deprecated == ()
+
+    def test_recorded(self, shared_data: Path, mapper: OperationMapper) -> None:
+        """In a recorded log they are those that a plain reading finds."""
+        text = unpacked(shared_data / "kubernetes-1.20.2" / "ci-audit.log.gz")
+        uses = counted(mapper, text).deprecated or ()
+        assert sum(use.requests for use in uses) == 18
+        assert {use.removed_release for use in uses} == {"1.22"}
 
 
 class TestWho:
@@ -669,7 +784,35 @@ class Reference:
             events=len(self._events),
             first=min(received, default=None),
             last=max(staged, default=None),
+            backwards=sum((before - after).total_seconds() > 2 for before, after in pairwise(staged)),
+            gaps=tuple(longest_gaps(staged)),
+            never_completed=sum(self._is_lost(line, max(staged)) for line, _ in self._open.values()),
+            deprecated=self._deprecated(),
         )
+
+    def _is_lost(self, line: dict[str, Any], end: datetime) -> bool:
+        """Whether an open request should have ended: it is no watch, no 401 and open for over 60 s."""
+        code = (line.get("responseStatus") or {}).get("code")
+        staged = moment(line, "stageTimestamp")
+        return line["verb"] != "watch" and code != 401 and staged is not None and end - staged >= MINUTE
+
+    def _deprecated(self) -> tuple[DeprecatedUse, ...]:
+        uses = Counter[tuple[str, str, str]]()
+        for line, _ in (*self._counted, *self._open.values()):
+            notes = line.get("annotations") or {}
+            if "k8s.io/deprecated" in notes:
+                found = self._mapper.map(line["verb"], line["requestURI"])
+                name = found.id if isinstance(found, Operation) else RESOURCES[line["requestURI"]]
+                agent = (line.get("userAgent") or "").split("/")[0].split(" ")[0] or "none"
+                uses[agent, name, notes.get("k8s.io/removed-release", "")] += 1
+        return tuple(DeprecatedUse(*use, requests) for use, requests in sorted(uses.items()))
+
+
+def longest_gaps(staged: Sequence[datetime]) -> list[Gap]:
+    """The five longest pauses of at least 10 s."""
+    pauses = [(after - before, before) for before, after in pairwise(staged)]
+    longest = sorted(pauses, key=lambda pause: (-pause[0], pause[1]))[:5]
+    return [Gap(start, length.total_seconds()) for length, start in longest if length.total_seconds() >= 10]
 
 
 def used_by(logged: Sequence[tuple[dict[str, Any], Sample]]) -> OperationUsage:
@@ -721,9 +864,15 @@ REQUESTS: tuple[dict[str, Any], ...] = (
     {"uri": "/version", "verb": "get", "agent": f"{E2E}a -- b"},
     {"uri": "/apis/x.io/v1/y", "verb": "create", "agent": "x"},
 )
+MARKS: tuple[dict[str, str] | None, ...] = (
+    None,
+    {"authorization.k8s.io/decision": "allow"},
+    {"k8s.io/deprecated": "true"},
+    {"k8s.io/deprecated": "true", "k8s.io/removed-release": "1.22"},
+)
 UNTIMED = 2
 """Nobody knows when this request was received."""
-PAUSES = (0.0, 0.0, 0.5, 1.0, 29.0, 31.0, 59.0, 60.0, 61.0, 130.0)
+PAUSES = (0.0, 0.0, 0.5, 1.0, -1.0, -2.0, -3.0, -30.0, 9.9, 10.0, 29.0, 31.0, 59.0, 60.0, 61.0, 130.0)
 
 
 @dataclass(frozen=True)
@@ -736,6 +885,7 @@ class Step:
     stage: str
     code: int | None
     form: int
+    mark: int
     noise: bytes | None
 
 
@@ -747,6 +897,7 @@ steps = st.builds(
     stage=st.sampled_from([RECEIVED, STARTED, COMPLETE, COMPLETE, COMPLETE, PANIC]),
     code=st.sampled_from([None, 101, 200, 404, 500]),
     form=st.integers(0, 2),
+    mark=st.integers(0, len(MARKS) - 1),
     noise=st.none() | st.none() | st.none() | st.sampled_from(NOISE),
 )
 # As an API server writes them: such lines are counted together, all others one by one.
@@ -779,6 +930,7 @@ def made_lines(made: Sequence[Step]) -> Iterator[bytes]:
             code=step.code,
             requestReceivedTimestamp=written(first, step.form) if step.request != UNTIMED else None,
             stageTimestamp=written(moment, step.form),
+            annotations=MARKS[step.mark],
             **REQUESTS[step.request],
         )
 

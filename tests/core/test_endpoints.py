@@ -8,7 +8,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from auditsvc.core import endpoints
+from auditsvc.core import plain_yaml
 from auditsvc.core.endpoints import EndpointEntry, EndpointList, EndpointLists, parse_endpoint_list
 from auditsvc.errors import ParseError
 
@@ -28,7 +28,7 @@ pieces = st.sampled_from([*"-:,[]{}&*!|>?%@`#'\"\\ \n\tax01", "\x00", "\ud800", 
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"])
 def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """libyaml's parser, and PyYAML's own, which takes its place where there is no libyaml."""
-    monkeypatch.setattr(endpoints, "_LOADER", getattr(yaml, request.param))
+    monkeypatch.setattr(plain_yaml, "_LOADER", getattr(yaml, request.param))
 
 
 def entries(text: str | bytes) -> list[tuple[str, str | None, str | None, int]]:

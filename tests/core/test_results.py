@@ -113,9 +113,9 @@ class TestRenderSet:
     def test_stored_bytes(self) -> None:
         """Stored results are joined as they are, in the given order; one that never ran is null."""
         window = Window(datetime(2026, 1, 16, tzinfo=UTC), datetime(2026, 1, 17, tzinfo=UTC))
-        assert render_set(AuditSet(window, {"b": '{"Status" : 1}', "a": None})) == (
-            '{"b":{"Status" : 1},"a":null,'
-            '"window":{"start":"2026-01-16T00:00:00Z","end":"2026-01-17T00:00:00Z"}}'
+        assert render_set(AuditSet(window, {"b": b'{"Status" : 1}', "a": None})) == (
+            b'{"b":{"Status" : 1},"a":null,'
+            b'"window":{"start":"2026-01-16T00:00:00Z","end":"2026-01-17T00:00:00Z"}}'
         )
 
     def test_empty(self) -> None:
@@ -124,7 +124,7 @@ class TestRenderSet:
             datetime(2026, 1, 16, 1, 2, 3, tzinfo=UTC), datetime(2026, 1, 16, 1, 2, 3, 500, tzinfo=UTC)
         )
         assert render_set(AuditSet(window, {})) == (
-            '{"window":{"start":"2026-01-16T01:02:03Z","end":"2026-01-16T01:02:03.000500Z"}}'
+            b'{"window":{"start":"2026-01-16T01:02:03Z","end":"2026-01-16T01:02:03.000500Z"}}'
         )
 
 
