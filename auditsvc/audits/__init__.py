@@ -8,6 +8,13 @@ import importlib
 import pkgutil
 
 from auditsvc.audits._inputs import Catalogue, Inputs, Settings
+from auditsvc.audits._recorded import (
+    Classification,
+    RecordedApp,
+    RecordedCosts,
+    RecordedInputs,
+    RecordedSubject,
+)
 from auditsvc.audits._registry import (
     KUBECOST_KEYS,
     AuditType,
@@ -17,6 +24,7 @@ from auditsvc.audits._registry import (
     Observation,
     Section,
     audit,
+    audit_names,
     audit_types,
     find_audit_type,
 )
@@ -26,14 +34,20 @@ __all__ = [
     "KUBECOST_KEYS",
     "AuditType",
     "Catalogue",
+    "Classification",
     "Compared",
     "Inputs",
     "Missing",
     "Note",
     "Observation",
+    "RecordedApp",
+    "RecordedCosts",
+    "RecordedInputs",
+    "RecordedSubject",
     "Section",
     "Settings",
     "audit",
+    "audit_names",
     "audit_types",
     "find_audit_type",
     "judge",

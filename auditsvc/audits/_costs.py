@@ -6,11 +6,11 @@ from typing import NamedTuple, TypeVar
 
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Compared, Missing, Note, Observation, Tolerance
+from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.costs import (
     ALLOCATION_DECIMALS,
     Asset,
     Costs,
-    CostTolerance,
     Origin,
     Resource,
     Row,

@@ -1,13 +1,20 @@
 """All that a check may ask for."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
-from auditsvc.core.costs import CloudCost, CostHours, Costs, CostTolerance
+from auditsvc.core.apps import Apps
+from auditsvc.core.cost_tolerance import CostTolerance
+from auditsvc.core.costs import CloudCost, CostHours, Costs
 from auditsvc.core.endpoints import EndpointLists
+from auditsvc.core.gate import GatedRelease
+from auditsvc.core.releases import Releases
 from auditsvc.core.runs import Runs
+from auditsvc.core.submission import Submission
 from auditsvc.core.swagger import Operation, Swagger
 from auditsvc.core.usage import ExercisedBy
+from auditsvc.core.waivers import Waiver
 from auditsvc.core.window import Window
 
 
@@ -23,12 +30,16 @@ class Settings:
     """What a configuration may change about the audits.
 
     Floats agree within ``max(rel_tol * larger, abs_tol)``, costs within ``cost_tolerance``; counts agree when
-    equal.
+    equal. A log may be silent for up to ``max_gap``. ``target_release`` (``v1.36``) is the one that the
+    clusters are to be upgraded to. Findings that the ``waivers`` accept do not count.
     """
 
     exercised_by: ExercisedBy = ExercisedBy.HIT
     rel_tol: float = 1e-6
     abs_tol: float = 1e-9
+    max_gap: timedelta = timedelta(minutes=10)
+    target_release: str | None = None
+    waivers: tuple[Waiver, ...] = ()
     cost_tolerance: CostTolerance = field(default_factory=CostTolerance)
 
 
@@ -50,6 +61,18 @@ class Inputs(Protocol):
     @property
     def runs(self) -> Runs:
         """The window's subjects with their baselines; empty where no run finished in the window."""
+
+    @property
+    def logs(self) -> Runs:
+        """Those of the runs that were counted from a log; the reason names the others."""
+
+    @property
+    def apps(self) -> Apps:
+        """The applications whose runs finished in the window, each by its newest one there."""
+
+    @property
+    def releases(self) -> Releases:
+        """Every minor version with its operations, as uploaded; empty where none is."""
 
     @property
     def swagger(self) -> Swagger:
@@ -74,6 +97,14 @@ class Inputs(Protocol):
     @property
     def cost_hours(self) -> CostHours:
         """The allocations and assets of the window's hours."""
+
+    @property
+    def coverage(self) -> tuple[GatedRelease, ...]:
+        """The releases of the subjects, else the newest one, each as the conformance gate sees it."""
+
+    @property
+    def submission(self) -> Submission:
+        """A conformance submission; no store holds one."""
 
     def received(self, source: str) -> bool:
         """Whether this store was ever given that kind of source (a member's name).

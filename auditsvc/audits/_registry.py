@@ -23,7 +23,9 @@ class Compared:
     """Two values that must agree. Counts are compared exactly, floats within the configured tolerance.
 
     ``allowed`` replaces that tolerance with an absolute difference. ``path`` leads into ``map``. Where the
-    two differ, ``detail`` says what makes the difference and ``resolution`` what to do about it.
+    two differ, ``detail`` says what makes the difference and ``resolution`` what to do about it, and ``note``
+    joins the description. ``keys`` are the things that make up the difference of two counts, each one of it,
+    where it consists of such: they can be waived one by one.
     """
 
     map: str
@@ -33,6 +35,8 @@ class Compared:
     detail: str = ""
     resolution: str = ""
     allowed: float | None = None
+    keys: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,11 @@ def audit_types() -> tuple[AuditType, ...]:
         return (KUBECOST_KEYS.index(known.key) if kubecost else len(KUBECOST_KEYS)), known.key
 
     return tuple(sorted(_registered.values(), key=position))
+
+
+def audit_names() -> Mapping[str, str]:
+    """The types' names, by name and by key."""
+    return {text: known.name for known in audit_types() for text in (known.name, known.key)}
 
 
 def find_audit_type(text: str) -> AuditType:

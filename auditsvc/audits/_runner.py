@@ -1,10 +1,12 @@
 """Runs the checks and judges what they observed."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 
 from auditsvc.audits._inputs import Inputs, Settings
 from auditsvc.audits._registry import AuditType, Compared, Missing, Note, Observation, Section, Tolerance
+from auditsvc.audits._waiving import Waiving, waived_note
 from auditsvc.core.results import AuditResult, FloatResult, MissingValue
 from auditsvc.errors import AuditsvcError
 
@@ -37,12 +39,16 @@ def judge(
 
     Raises ValueError for an observation in a map that the audit does not have: it would show nowhere.
     """
-    observed = list(observations)
+    waivers = [waiver for waiver in settings.waivers if waiver.type == audit_type.name]
+    waiving = Waiving(waivers, now.astimezone(UTC).date(), partial(_agrees, settings=settings))
+    observed = waiving.apply(observations)
     maps = {item.map for item in observed if isinstance(item, Compared | Section)}
     if stray := maps - set(audit_type.maps):
         raise ValueError(f"{audit_type.name} has no map {', '.join(sorted(stray))}")
     compared = [item for item in observed if isinstance(item, Compared)]
-    notes = tuple(dict.fromkeys(item.text for item in observed if isinstance(item, Note)))
+    if compared:
+        observed += [*waiving.warnings(), *waived_note(waiving.waived)]
+    notes = tuple(dict.fromkeys(filter(None, (_note(item, settings) for item in observed))))
     reason = f"nothing to compare: {'; '.join(notes) or 'the sources are empty'}"
     missing = dict.fromkeys(item for item in observed if isinstance(item, Missing))
     return AuditResult(
@@ -55,11 +61,18 @@ def judge(
         problem=None if compared else reason,
         sections=tuple((item.map, item.key) for item in observed if isinstance(item, Section)),
         tolerance=next((item.values for item in observed if isinstance(item, Tolerance)), None),
+        waived=tuple(waiving.waived),
     )
 
 
 def _failed(audit_type: AuditType, reason: str, *, now: datetime) -> AuditResult:
     return AuditResult(now, audit_type.maps, problem=f"nothing to compare: {reason}")
+
+
+def _note(item: Observation, settings: Settings) -> str:
+    if isinstance(item, Compared):
+        return "" if _agrees(item, settings) else item.note
+    return item.text if isinstance(item, Note) else ""
 
 
 def _agrees(item: Compared, settings: Settings) -> bool:

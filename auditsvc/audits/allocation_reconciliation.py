@@ -5,17 +5,8 @@ from collections.abc import Iterator, Sequence
 from auditsvc.audits._costs import compare, conclude, require
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Missing, Observation, audit
-from auditsvc.core.costs import (
-    COMPUTE,
-    NOTHING,
-    Allocation,
-    Asset,
-    Costs,
-    CostTolerance,
-    Resource,
-    group_rows,
-    sum_resource,
-)
+from auditsvc.core.cost_tolerance import CostTolerance
+from auditsvc.core.costs import COMPUTE, NOTHING, Allocation, Asset, Costs, Resource, group_rows, sum_resource
 
 _RECONCILE = (
     "reconcile the node's allocations: with its idle cost they must add up to its cost after discount and "

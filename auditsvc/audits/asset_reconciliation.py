@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from auditsvc.audits._costs import compare, conclude, require
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Missing, Observation, audit
-from auditsvc.core.costs import Asset, CloudCost, Costs, CostTolerance, sum_totals
+from auditsvc.core.cost_tolerance import CostTolerance
+from auditsvc.core.costs import Asset, CloudCost, Costs, sum_totals
 
 _RECONCILE = "reconcile the asset with its bill again: its adjustment is what the two differ by"
 _NOT_BILLED = (

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from auditsvc.audits._costs import compare, conclude, require
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Missing, Observation, audit
-from auditsvc.core.costs import Costs, CostTolerance, Row, group_rows, sum_totals
+from auditsvc.core.cost_tolerance import CostTolerance
+from auditsvc.core.costs import Costs, Row, group_rows, sum_totals
 
 _ACCOUNT = (
     "find the asset that no allocation pays for, or the allocation that no asset stands behind: idle, "

@@ -6,7 +6,8 @@ from datetime import timedelta
 from auditsvc.audits._costs import compare, conclude, require
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Missing, Note, Observation, audit
-from auditsvc.core.costs import CostHours, Costs, CostTolerance, Row, group_rows, sum_totals
+from auditsvc.core.cost_tolerance import CostTolerance
+from auditsvc.core.costs import CostHours, Costs, Row, group_rows, sum_totals
 
 _MEND = "ask the source for the window and for its hours again, after the same reconciliation"
 

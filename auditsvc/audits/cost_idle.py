@@ -6,16 +6,8 @@ from collections.abc import Iterator, Sequence
 from auditsvc.audits._costs import allow, conclude, null, require, unknown
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Compared, Missing, Observation, audit
-from auditsvc.core.costs import (
-    COMPUTE,
-    Allocation,
-    Asset,
-    Costs,
-    CostTolerance,
-    group_rows,
-    sum_resource,
-    wire_rounding,
-)
+from auditsvc.core.cost_tolerance import CostTolerance
+from auditsvc.core.costs import COMPUTE, Allocation, Asset, Costs, group_rows, sum_resource, wire_rounding
 
 _MEND = "compute the idle cost again: the node has hours left that nobody asked for, and they cost something"
 _UPLOAD_NODE = "upload the node's asset, which has its hours"

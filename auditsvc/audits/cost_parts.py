@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from auditsvc.audits._costs import conclude, null, require
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Compared, Observation, audit
+from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.costs import (
     ALLOCATION_DECIMALS,
     ASSET_DECIMALS,
@@ -13,7 +14,6 @@ from auditsvc.core.costs import (
     Allocation,
     Asset,
     Costs,
-    CostTolerance,
     Origin,
     Parts,
     Total,

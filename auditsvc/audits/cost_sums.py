@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from auditsvc.audits._costs import allow, conclude, null, require
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Compared, Observation, audit
+from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.costs import (
     ALLOCATION_DECIMALS,
     IDLE,
@@ -13,7 +14,6 @@ from auditsvc.core.costs import (
     Aggregates,
     Allocation,
     Costs,
-    CostTolerance,
     half_units,
     sum_totals,
     wire_rounding,

@@ -38,9 +38,16 @@ def _none_of(
     rule: str, mistake: str, entries: Sequence[EndpointEntry], resolution: str
 ) -> Iterator[Observation]:
     named = ", ".join(f"{entry.endpoint or 'no endpoint'} (line {entry.line})" for entry in entries)
-    if entries:
-        yield Note(f"{mistake}: {named}")
-    yield Compared("Results", ("list", rule), 0, len(entries), detail=named, resolution=resolution)
+    yield Compared(
+        "Results",
+        ("list", rule),
+        0,
+        len(entries),
+        detail=named,
+        resolution=resolution,
+        keys=tuple(entry.endpoint for entry in entries),
+        note=f"{mistake}: {named}",
+    )
 
 
 def _tested_entries(listed: EndpointList, runs: Runs) -> Iterator[Missing]:

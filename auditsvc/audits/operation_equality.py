@@ -48,16 +48,14 @@ def _compare(subject: Subject, baseline: Baseline, by: ExercisedBy) -> Iterator[
     added, removed = sorted(ours - theirs), sorted(theirs - ours)
     unpended = [name for name in added if name in subject.lists.pending]
     lost = [name for name in removed if excuse(name, subject.swagger, subject.lists) is None]
-    if unpended or lost:
-        yield Note(MISMATCH)
+    yield _counted(subject, "added", added, unpended, _NO_LONGER_PENDING)
+    yield _counted(subject, "removed", removed, lost, _LOST)
     yield Note(_describe_baseline(subject, baseline))
     yield Note(
         f"{subject.run}: {len(subject.swagger.operations)} operations in swagger, "
         f"{len(theirs)} in CI baseline, {len(ours)} in {subject.run.kind} run, "
         f"{len(added)} added, {len(removed)} removed, net {len(ours) - len(theirs):+d}"
     )
-    yield _counted(subject, "added", added, unpended, _NO_LONGER_PENDING)
-    yield _counted(subject, "removed", removed, lost, _LOST)
     yield from _differences(subject, baseline, added, removed, by)
 
 
@@ -76,22 +74,34 @@ def _reported(operations: frozenset[str], subject: Subject) -> frozenset[str]:
 
 def _describe_baseline(subject: Subject, baseline: Baseline) -> str:
     """Which baseline, how old, of how many runs."""
-    age = subject.run.finished - baseline.runs[0].run.finished
-    finished = f"which finished {render_age(abs(age))} {'after' if age.total_seconds() < 0 else 'before'} it"
     if len(baseline.runs) == 1:
-        return f"{subject.run} is held against CI baseline {baseline}, {finished}"
+        return f"{subject.run} is held against CI baseline {baseline}, {_describe_age(subject, baseline)}"
     return (
         f"{subject.run} is held against what at least {baseline.quorum} of the {len(baseline.runs)} runs of "
-        f"CI baseline {baseline} exercised, the nearest of {finished}"
+        f"CI baseline {baseline} exercised, the nearest of {_describe_age(subject, baseline)}"
     )
+
+
+def _describe_age(subject: Subject, baseline: Baseline) -> str:
+    if not baseline.dated:
+        return "which is of unknown age: a report tells no time"
+    age = subject.run.finished - baseline.runs[0].run.finished
+    return f"which finished {render_age(abs(age))} {'after' if age.total_seconds() < 0 else 'before'} it"
 
 
 def _counted(
     subject: Subject, change: str, found: Sequence[str], uncategorised: Sequence[str], resolution: str
 ) -> Compared:
-    path, categorised = (subject.run.id, change), len(found) - len(uncategorised)
-    detail = ", ".join(uncategorised)
-    return Compared("Runs", path, categorised, len(found), detail=detail, resolution=resolution)
+    return Compared(
+        "Runs",
+        (subject.run.id, change),
+        len(found) - len(uncategorised),
+        len(found),
+        detail=", ".join(uncategorised),
+        resolution=resolution,
+        keys=tuple(uncategorised),
+        note=MISMATCH,
+    )
 
 
 def _differences(

@@ -58,5 +58,5 @@ def _reconcile(subject: Subject, by: ExercisedBy) -> Iterator[Observation]:
 def _counted(
     subject: Subject, rule: str, expected: int, actual: int, broken_by: Sequence[str], resolution: str
 ) -> Compared:
-    path = (subject.run.id, rule)
-    return Compared("Results", path, expected, actual, detail=", ".join(broken_by), resolution=resolution)
+    path, detail, keys = (subject.run.id, rule), ", ".join(broken_by), tuple(broken_by)
+    return Compared("Results", path, expected, actual, detail=detail, resolution=resolution, keys=keys)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from auditsvc.audits import Catalogue, Settings, find_audit_type, run_audit
+from auditsvc.core.apps import Apps
 from auditsvc.core.costs import CloudCost, CostHours, Costs
 from auditsvc.core.endpoints import EndpointLists, parse_endpoint_list
+from auditsvc.core.gate import GatedRelease
+from auditsvc.core.releases import Releases
 from auditsvc.core.report import CALLS, ENDPOINTS
 from auditsvc.core.results import AuditResult
 from auditsvc.core.runs import Baseline, RecordedRun, Run, RunKind, Runs, Subject
+from auditsvc.core.submission import Submission
 from auditsvc.core.swagger import Swagger, parse_swagger
 from auditsvc.core.usage import OperationUsage, Usage
 from auditsvc.core.window import Window
@@ -65,6 +69,8 @@ def _group_version(path: str) -> tuple[str, str | None]:
 SWAGGER = swagger_of(API)
 CATALOGUE = Catalogue(tuple(SWAGGER.operations.values()))
 NO_RUNS = Runs()
+NO_RELEASES = Releases()
+NO_APPS = Apps()
 NO_LISTS = EndpointLists()
 DEFAULTS = Settings()
 DAY = Window.day(NOON)
@@ -130,6 +136,15 @@ class Given:
     settings: Settings = DEFAULTS
     window: Window = DAY
     absent: frozenset[str] = frozenset()
+    submitted: Submission | None = None
+    logs: Runs = NO_RUNS
+    releases: Releases = NO_RELEASES
+    apps: Apps = NO_APPS
+
+    @property
+    def coverage(self) -> tuple[GatedRelease, ...]:
+        """There is none: tests of the conformance gate give their own."""
+        raise NoDataError("no coverage")
 
     @property
     def costs(self) -> Costs:
@@ -146,16 +161,24 @@ class Given:
         """Nor these."""
         raise NoDataError("no hours")
 
+    @property
+    def submission(self) -> Submission:
+        """Nor this one, unless a test is about it."""
+        if self.submitted is None:
+            raise NoDataError("no submission")
+        return self.submitted
+
     def received(self, source: str) -> bool:
         """Whether the source was ever received."""
-        return source not in self.absent
+        return source not in self.absent and (source != "submission" or self.submitted is not None)
 
 
 def judging(*subjects: Subject, settings: Settings = DEFAULTS) -> Given:
     """The inputs of a window with these subjects: the last one's swagger and lists hold for it."""
     last = subjects[-1]
     catalogue = Catalogue(tuple(last.swagger.operations.values()))
-    return Given(Runs(subjects), last.swagger, catalogue, last.lists, settings)
+    runs = Runs(subjects)
+    return Given(runs, last.swagger, catalogue, last.lists, settings, logs=runs)
 
 
 def outcome(audit_type: str, inputs: Given) -> AuditResult:

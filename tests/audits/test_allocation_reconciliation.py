@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from auditsvc.audits import Settings
-from auditsvc.core.costs import CostTolerance
+from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.results import Status
 from tests.audits.days import DAY, CostsGiven, Day, Rows, consistent_day, outcome
 from tests.audits.given import floats, missing
