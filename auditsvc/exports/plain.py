@@ -12,11 +12,20 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def render_table(rows: Sequence[Sequence[str | int]]) -> list[str]:
+def no_formula(text: str) -> str:
+    """The text as a cell of a CSV that no spreadsheet takes for a formula.
+
+    An application names itself, so a name may be one. The apostrophe is what OWASP advises:
+    https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def render_table(rows: Sequence[Sequence[str | int | float]]) -> list[str]:
     """Lines of columns two spaces apart, the numbers to the right; the first row may be a heading."""
     cells = [[visible(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [any(isinstance(cell, int) for cell in column) for column in zip(*rows, strict=True)]
+    right = [any(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
             cell.rjust(width) if to_the_right else cell.ljust(width)

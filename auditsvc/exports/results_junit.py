@@ -22,6 +22,8 @@ def render(report: Report) -> str:
     suite = ET.Element("testsuite", name="auditsvc")
     properties = ET.SubElement(suite, "properties")
     ET.SubElement(properties, "property", name="report", value="; ".join(heading_lines(report)))
+    for document in report.documents:
+        ET.SubElement(properties, "property", name=document.kind, value=f"sha256:{document.sha256}")
     for audit in report.audits:
         for name, findings in _cases(audit, report.subjects):
             _add_case(suite, audit, name, findings)
@@ -58,7 +60,7 @@ def _is_about(found: Finding, run: Run) -> bool:
 def _add_case(suite: ET.Element, audit: AuditReport, name: str, findings: Sequence[Finding]) -> None:
     case = ET.SubElement(suite, "testcase", classname=f"auditsvc.{audit.key}", name=visible(name))
     status = worst(found.status for found in findings)
-    told, output = finding_lines(findings), [visible(note) for note in audit.result.notes]
+    told, output = finding_lines(findings), [visible(note) for note in audit.notes]
     if status is Status.FAILED:
         failure = ET.SubElement(case, "failure", type=status, message=f"findings: {len(findings)}")
         failure.text = "\n".join(told)

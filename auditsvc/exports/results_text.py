@@ -14,12 +14,13 @@ def render(report: Report) -> str:
 
 
 def heading_lines(report: Report) -> list[str]:
-    """The title with the status, the window, and the runs that were judged."""
+    """The title with the status, the window, the runs that were judged, and by hash what with."""
     lines = [f"{report.title}: {report.status}"]
     if report.window is not None:
         lines.append(f"window {report.window}")
     if report.subjects:
         lines.append(f"judged {', '.join(map(str, report.subjects))}")
+    lines += [f"with {document}" for document in report.documents]
     return [visible(line) for line in lines]
 
 
@@ -27,7 +28,10 @@ def finding_lines(findings: Iterable[Finding]) -> list[str]:
     """A line a finding; those that ask for the same are together, and what to do follows them."""
     lines: list[str] = []
     for resolution, alike in by_resolution(findings).items():
-        lines += [f"- {visible(found.text)}" for found in alike]
+        for found in alike:
+            lines.append(f"- {visible(found.text)}")
+            if said := str(found.seen or ""):
+                lines.append(f"  ({visible(said)})")
         if resolution:
             lines.append(f"  → {visible(resolution)}")
     return lines
@@ -38,5 +42,5 @@ def _row(audit: AuditReport) -> tuple[str, str, int, int]:
 
 
 def _details(audit: AuditReport) -> list[str]:
-    lines = [*map(visible, audit.result.notes), *finding_lines(audit.findings)]
+    lines = [*map(visible, audit.notes), *finding_lines(audit.findings)]
     return [f"{audit.name}: {audit.result.status}", *(f"  {line}" for line in lines)]

@@ -1,16 +1,18 @@
 """Values that the tests of several formats share."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
+from auditsvc.core.endpoints import EndpointLists, parse_endpoint_list
 from auditsvc.core.mapper import Unmapped
 from auditsvc.core.results import AuditResult, FloatResult, MissingValue
-from auditsvc.core.runs import Run, RunKind
+from auditsvc.core.runs import Run, RunKind, Subject
 from auditsvc.core.swagger import Level, Operation, Swagger
 from auditsvc.core.usage import OperationUsage, Sample, Usage
 from auditsvc.core.window import Window
-from auditsvc.exports.report import AuditReport, Place, Report
+from auditsvc.exports.report import AuditReport, Document, Place, Report, Seen
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 LATER = datetime(2026, 3, 4, 12, 30, 1, 5, tzinfo=UTC)
@@ -122,6 +124,32 @@ REPORT = Report(
     subjects=(run("X"),),
 )
 NOTHING = Report(title="auditsvc check")
+SEEN = Seen(
+    run="pull run X",
+    event=Place("audit.log", 17),
+    tests=(("[sig-x] flows", 4),),
+    more_tests=2,
+    runs=5,
+    of=6,
+)
+SEEN_REPORT = replace(
+    REPORT,
+    audits=tuple(
+        replace(one, operations=SWAGGER.operations, seen={"createFlow": SEEN}) for one in REPORT.audits
+    ),
+    documents=(Document("swagger", "api/swagger.json", "5" * 64), Document("pending", "", "9" * 64)),
+    judged=(
+        Subject(
+            run("X"),
+            USAGE,
+            SWAGGER,
+            EndpointLists(
+                parse_endpoint_list("- listFlow\n"),
+                parse_endpoint_list("- endpoint: x\n  reason: <b>\n  link: https://example.org/?a=1&b=2\n"),
+            ),
+        ),
+    ),
+)
 
 # What a hostile log may have put into a name: nothing of it may break a document or drive a terminal.
 HOSTILE = "a|b <script> `c` *d* [e](f) @admin\n\x00\x1b[31m\u202e\ud800\ufffe&amp; </details> ]]> é 日本 🎉"

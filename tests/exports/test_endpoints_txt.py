@@ -85,6 +85,14 @@ def test_real_log(demo_usage: Usage) -> None:
     }
 
 
+def test_read_back(demo_usage: Usage) -> None:
+    """A report that was read is written as the same report, and read as the same usage."""
+    text = render(demo_usage)
+    usage = parse_report(text)
+    assert render(usage) == text
+    assert parse_report(render(usage)) == usage
+
+
 @given(st.lists(texts.filter(bool), unique_by=str.lower))
 def test_any_name_is_one_row(names: list[str]) -> None:
     """Whatever the names are, each is one row to test-infra's reader."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditsvc.exports.plain import render_table, visible
+from auditsvc.exports.plain import no_formula, render_table, visible
 from tests.exports.samples import texts
 
 
@@ -58,3 +58,22 @@ def test_every_row_is_one_line(rows: list[tuple[str, int, str]]) -> None:
     lines = render_table(rows)
     assert len(lines) == len(rows)
     assert all(visible(line) == line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("argo-cd", "argo-cd"),
+        ("", ""),
+        ("a=1", "a=1"),
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+    ],
+)
+def test_no_formula(text: str, expected: str) -> None:
+    """What a spreadsheet would compute has an apostrophe before it; other text is as it was."""
+    assert no_formula(text) == expected

@@ -6,7 +6,7 @@ from hypothesis import given
 from auditsvc.core.results import render_result
 from auditsvc.exports.report import Report
 from auditsvc.exports.results_json import render
-from tests.exports.samples import FAILED, NOTHING, REPORT, reports
+from tests.exports.samples import FAILED, NOTHING, REPORT, SEEN_REPORT, reports
 
 
 def read(text: str) -> dict[str, Any]:
@@ -54,8 +54,31 @@ def test_findings() -> None:
         "resolution": "remove it",
         "file": None,
         "line": None,
+        "operation": None,
+        "seen": None,
     }
     assert (findings[3]["file"], findings[3]["line"]) == ("lists/pending eligible.yaml", 17)
+
+
+def test_where_it_was_seen() -> None:
+    """A finding has its operation, and where that was seen: event, tests, and in how many CI runs."""
+    document = read(render(SEEN_REPORT))
+    assert document["documents"] == [
+        {"kind": "swagger", "source": "api/swagger.json", "sha256": "5" * 64},
+        {"kind": "pending", "source": "", "sha256": "9" * 64},
+    ]
+    assert (document["findings"][0]["operation"], document["findings"][0]["seen"]) == (None, None)
+    found = next(one for one in document["findings"] if one["key"] == "createFlow")
+    assert found["operation"] == {"method": "POST", "path": "/apis/flow/v1beta1/flows"}
+    assert found["seen"] == {
+        "run": "pull run X",
+        "file": "audit.log",
+        "line": 17,
+        "tests": [{"name": "[sig-x] flows", "hits": 4}],
+        "more_tests": 2,
+        "runs": 5,
+        "of": 6,
+    }
 
 
 def test_no_results() -> None:
@@ -65,7 +88,10 @@ def test_no_results() -> None:
         "title": "auditsvc check",
         "status": "Passed",
         "subjects": [],
+        "documents": [],
         "findings": [],
+        "history": [],
+        "waived": [],
     }
 
 

@@ -10,7 +10,18 @@ from auditsvc.core.runs import Run
 from auditsvc.exports.plain import visible
 from auditsvc.exports.report import Report
 from auditsvc.exports.results_junit import render
-from tests.exports.samples import FAILED, NOON, NOTHING, PASSED, REPORT, WARNED, audit, reports, run
+from tests.exports.samples import (
+    FAILED,
+    NOON,
+    NOTHING,
+    PASSED,
+    REPORT,
+    SEEN_REPORT,
+    WARNED,
+    audit,
+    reports,
+    run,
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,25 @@ def test_properties() -> None:
         "auditsvc check: Failed; "
         "window [2026-03-04T00:00:00+0000, 2026-03-05T00:00:00+0000); "
         "judged pull run X"
+    )
+
+
+def test_documents_are_properties() -> None:
+    """What was judged with is told by its hashes."""
+    properties = {
+        one.attrib["name"]: one.attrib["value"] for one in fromstring(render(SEEN_REPORT)).iter("property")
+    }
+    assert properties["swagger"] == f"sha256:{'5' * 64}"
+    assert properties["pending"] == f"sha256:{'9' * 64}"
+
+
+def test_where_it_was_seen() -> None:
+    """A finding is followed by where its operation was seen."""
+    equality = read(render(SEEN_REPORT))[0]
+    assert equality.failure is not None
+    assert (
+        "- createFlow: in pull run X, not in CI baseline Y\n  (seen first at audit.log:17 of"
+        in equality.failure
     )
 
 

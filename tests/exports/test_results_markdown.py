@@ -9,8 +9,8 @@ from markdown_it.token import Token
 
 from auditsvc.core.results import AuditResult, MissingValue
 from auditsvc.exports.report import Report
-from auditsvc.exports.results_markdown import COMMENT_LIMIT, MARKER, render
-from tests.exports.samples import HOSTILE, NOON, NOTHING, REPORT, audit, reports
+from auditsvc.exports.results_markdown import COMMENT_LIMIT, MARKER, render, utf8_size
+from tests.exports.samples import HOSTILE, NOON, NOTHING, REPORT, SEEN_REPORT, audit, reports
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 # All the tokens that a comment of ours is made of: no link, image, emphasis or code that a name brought.
@@ -84,6 +84,22 @@ def test_details_are_folded() -> None:
 def test_no_results() -> None:
     """A report without results is a heading and an empty table."""
     assert paragraphs(render(NOTHING)) == ["auditsvc check: Passed", "audit", "status", "checked", "findings"]
+
+
+def test_where_it_was_seen() -> None:
+    """What was judged with stands above the table; where an operation was seen below its finding."""
+    read = paragraphs(render(SEEN_REPORT))
+    assert f"with swagger api/swagger.json sha256:{'5' * 64}" in read
+    said = "seen first at audit.log:17 of pull run X; by [sig-x] flows (4) and 2 more tests; "
+    index = read.index("createFlow: in pull run X, not in CI baseline Y")
+    assert read[index + 1] == f"{said}in 5 of the last 6 CI runs"
+
+
+def test_a_limit_in_bytes() -> None:
+    """A summary is cut by its bytes, of which a character may have several."""
+    report = with_findings(200, "é" * 500)
+    text = render(report, limit=20_000, size=utf8_size)
+    assert 15_000 < len(text.encode()) <= 20_000
 
 
 def test_names_are_no_markup() -> None:
