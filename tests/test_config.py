@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from auditsvc.config import Config, load_config
+from auditsvc.config import AccessMode, Config, LogFormat, LogLevel, load_config
 from auditsvc.config.schema import ConfigSchema
-from auditsvc.core.costs import CostTolerance
+from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.runs import BaselineRule
 from auditsvc.core.usage import ExercisedBy
 from auditsvc.errors import ConfigError
@@ -19,11 +19,22 @@ KEYS: list[tuple[str, str, dict[str, Any]]] = [
     ("exercised_by", "conf_tested", {"exercised_by": ExercisedBy.CONF_TESTED}),
     ("rel_tol", "1e-3", {"rel_tol": 0.001}),
     ("abs_tol", "0", {"abs_tol": 0.0}),
+    ("max_gap", "90m", {"max_gap": timedelta(minutes=90)}),
+    ("target_release", "v1.36", {"target_release": "v1.36"}),
+    ("waivers", "waivers.yaml", {"waivers": Path("waivers.yaml")}),
     ("baseline_max_age", "90m", {"baseline": BaselineRule(max_age=timedelta(minutes=90))}),
     ("baseline_max_age", "2w", {"baseline": BaselineRule(max_age=timedelta(weeks=2))}),
     ("baseline_runs", "3", {"baseline": BaselineRule(runs=3)}),
     ("max_upload_bytes", "1048576", {"max_upload_bytes": 1 << 20}),
+    ("max_unpacked_bytes", "1048576", {"max_unpacked_bytes": 1 << 20}),
+    ("max_upload_time", "90s", {"max_upload_time": timedelta(seconds=90)}),
+    ("access", "tokens", {"access": AccessMode.TOKENS}),
+    ("public_reads", "true", {"public_reads": True}),
+    ("rate_limit", "600", {"rate_limit": 600}),
     ("jobs", "2", {"jobs": 2}),
+    ("min_free_bytes", "0", {"min_free_bytes": 0}),
+    ("log_format", "json", {"log_format": LogFormat.JSON}),
+    ("log_level", "debug", {"log_level": LogLevel.DEBUG}),
     ("cost_relative", "1e-4", {"cost_tolerance": CostTolerance(relative=1e-4)}),
     ("cost_per_allocation", "0", {"cost_tolerance": CostTolerance(per_allocation=0)}),
     ("cost_per_asset", "0.01", {"cost_tolerance": CostTolerance(per_asset=0.01)}),
@@ -44,10 +55,19 @@ WRONG = [
     ("baseline_runs", "2.5"),
     ("baseline_quorum", "0"),
     ("max_upload_bytes", "2GB"),
+    ("max_unpacked_bytes", "0"),
+    ("max_upload_time", "0s"),
+    ("max_upload_time", "2d"),
+    ("access", "open"),
+    ("public_reads", "perhaps"),
+    ("rate_limit", "0"),
     ("cost_relative", "-1"),
     ("cost_per_asset", "inf"),
     ("opencost_url", "file:///etc/passwd"),
     ("jobs", "true"),
+    ("min_free_bytes", "-1"),
+    ("log_format", "xml"),
+    ("log_level", "INFO"),
     ("jobs", "9" * 5000),
 ]
 
@@ -123,6 +143,56 @@ def test_token(tmp_path: Path, default: Config) -> None:
     assert "hush" not in repr(config)
     with pytest.raises(ConfigError, match="token: Unknown field"):
         with_file(tmp_path, "token: hush")
+
+
+ADMIN = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("text", [ADMIN, f"  {ADMIN}\n", "Zm9vYmFyYmF6+/-_.~="])
+def test_admin_token(text: str, tmp_path: Path, default: Config) -> None:
+    """It comes from a variable or the file that one names, without the space around it, and is not shown."""
+    file = tmp_path / "token"
+    file.write_text(text)
+    for environ in ({"AUDITSVC_ADMIN_TOKEN": text}, {"AUDITSVC_ADMIN_TOKEN_FILE": str(file)}):
+        config = load_config(environ, home=tmp_path)
+        assert config == replace(default, admin_token=text.strip())
+        assert text.strip() not in repr(config)
+    with pytest.raises(ConfigError, match="admin_token: Unknown field"):
+        with_file(tmp_path, f"admin_token: {ADMIN}")
+
+
+@pytest.mark.parametrize(
+    "text", ["0123456789abcde", "0123456789 abcdef", "0123456789abcdéf", " ", "a\nb" * 9]
+)
+def test_admin_token_that_is_none(text: str, tmp_path: Path) -> None:
+    """Too short to be a secret, or nothing that a header can carry; it is not repeated."""
+    file = tmp_path / "token"
+    file.write_text(text, encoding="utf-8")
+    for variable, value in (("AUDITSVC_ADMIN_TOKEN", text), ("AUDITSVC_ADMIN_TOKEN_FILE", str(file))):
+        with pytest.raises(ConfigError) as told:
+            load_config({variable: value}, home=tmp_path)
+        assert str(told.value).startswith(variable)
+        assert "not 16 or more visible ASCII characters without a space" in str(told.value)
+        assert "0123" not in str(told.value)
+
+
+def test_admin_token_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is named; so is one that holds nothing, or no text."""
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "binary").write_bytes(b"\xff" * 20)
+    for name, problem in (("none", "No such file"), ("empty", "not 16 or more"), ("binary", "'utf-8' codec")):
+        with pytest.raises(ConfigError) as told:
+            load_config({"AUDITSVC_ADMIN_TOKEN_FILE": str(tmp_path / name)}, home=tmp_path)
+        assert str(told.value).startswith(f"AUDITSVC_ADMIN_TOKEN_FILE ({tmp_path / name})")
+        assert problem in str(told.value)
+
+
+def test_admin_token_given_twice(tmp_path: Path, default: Config) -> None:
+    """Nobody can tell which one holds; an empty variable is none."""
+    with pytest.raises(ConfigError, match="are both set: keep one of them"):
+        load_config({"AUDITSVC_ADMIN_TOKEN": ADMIN, "AUDITSVC_ADMIN_TOKEN_FILE": "x"}, home=tmp_path)
+    empty = {"AUDITSVC_ADMIN_TOKEN": "", "AUDITSVC_ADMIN_TOKEN_FILE": ""}
+    assert load_config(empty, home=tmp_path) == default
 
 
 @pytest.mark.parametrize(("key", "text"), WRONG)

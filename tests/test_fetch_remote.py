@@ -100,6 +100,33 @@ def test_reads_an_object(gcs: FakeGcs, fetcher: Fetcher) -> None:
     assert fetcher.read_if_there(URL) == CONTENT
 
 
+def test_a_cut_document_is_asked_for_again(gcs: FakeGcs, fetcher: Fetcher) -> None:
+    """So is one that stalls, and a part of a listing."""
+    gcs.put({"logs/a.log": CONTENT})
+    for faults in ([cut(0), refuse(503), cut(9)], [stall(10, gcs.ending)]):
+        for reading in (fetcher.read, fetcher.read_if_there):
+            gcs.faults["logs/a.log"] = list(faults)
+            assert reading(URL) == CONTENT
+    gcs.faults["*"] = [lambda request, _content: cut(9)(request, b'{"items": []}')] * 2
+    assert len(list(fetcher.objects(f"gs://{BUCKET}/logs/"))) == 1
+
+
+def test_a_cut_document_that_is_cached(gcs: FakeGcs, fetcher: Fetcher) -> None:
+    """What is kept is the whole document."""
+    gcs.put({"logs/a.log": CONTENT})
+    gcs.faults["logs/a.log"] = [cut(9)]
+    assert [fetcher.read_cached(f"{gcs.url}/{BUCKET}/logs/a.log") for _ in range(2)] == [CONTENT] * 2
+
+
+def test_a_document_that_is_always_cut(gcs: FakeGcs, fetcher: Fetcher) -> None:
+    """It is given up, and told."""
+    gcs.put({"logs/a.log": CONTENT})
+    gcs.faults["logs/a.log"] = [cut(9)] * 9
+    with pytest.raises(FetchError, match=f"cannot read {URL}: .*9 bytes read"):
+        fetcher.read(URL)
+    assert len(gcs.requests) == 4
+
+
 def test_what_is_not_there(gcs: FakeGcs, fetcher: Fetcher, target: Path) -> None:
     """An object that may be missing is None, any other is told; so is what the server refuses."""
     assert fetcher.read_if_there(URL) is None
@@ -268,7 +295,7 @@ def test_another_part_than_asked_for(gcs: FakeGcs, fetcher: Fetcher, target: Pat
 def test_silence_is_told(gcs: FakeGcs, fetcher: Fetcher) -> None:
     """A document that does not come is told in words, soon."""
     gcs.put({"logs/a.log": CONTENT})
-    gcs.faults["logs/a.log"] = [stall(10, gcs.ending)]
+    gcs.faults["logs/a.log"] = [stall(10, gcs.ending)] * 4
     start = time.monotonic()
     with pytest.raises(FetchError, match=f"^cannot read {URL}: no answer in time$"):
         fetcher.read(URL)

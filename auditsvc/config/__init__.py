@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from auditsvc.core.costs import CostTolerance
+from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.runs import BaselineRule, RunKind
 from auditsvc.core.usage import ExercisedBy
 from auditsvc.errors import ConfigError
@@ -22,8 +22,37 @@ PREFIX = "AUDITSVC_"
 FILE_NAME = "auditsvc.yaml"
 PULL = re.compile(r"[0-9]{1,18}(/[0-9]{1,19})?\Z", re.ASCII)
 
-_APART = frozenset({f"{PREFIX}DATA", f"{PREFIX}CONFIG", f"{PREFIX}TOKEN"})
+_APART = frozenset(
+    f"{PREFIX}{name}" for name in ("DATA", "CONFIG", "TOKEN", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE")
+)
 """The variables that are no keys of the file."""
+
+_ADMIN_TOKEN = re.compile(r"[!-~]{16,}", re.ASCII)
+"""Long enough not to be guessed soon, and what a header can carry."""
+
+
+class AccessMode(StrEnum):
+    """Whether tokens are asked for: from the first one on that there is, or always."""
+
+    AUTO = "auto"
+    TOKENS = "tokens"
+
+
+class LogFormat(StrEnum):
+    """The shape of the server's log: one JSON object a line, text, or text on a terminal and else JSON."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogLevel(StrEnum):
+    """What the server's log tells: this and what is worse."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +122,32 @@ class NotifyConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CiConfig:
+    """What a CI system tells its jobs: Prow's folder of artifacts, and what GitHub Actions takes.
+
+    ``step_summary`` is the file to which a step appends Markdown; ``annotations`` says that it reads workflow
+    commands. ``github_token`` is what GitHub's API at ``github_api`` is shown.
+    """
+
+    artifacts: Path | None = None
+    step_summary: Path | None = None
+    annotations: bool = False
+    github_token: str | None = field(default=None, repr=False)
+    github_api: str = "https://api.github.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that can be configured, with its defaults.
 
     ``data`` is the folder that holds the store. ``max_upload_bytes`` bounds the body of a request, packed as
-    it is. ``jobs`` is how many processes count a log. Costs are fetched from ``opencost_url`` and nowhere
-    else. ``audits`` are the types that are run where all are asked for; none are all that there are.
-    ``token`` is what the command line shows a server; it comes from the environment alone, for files get
-    copied.
+    it is; ``max_unpacked_bytes`` what each file in it may unpack to; ``max_upload_time`` how long it may take
+    to arrive. ``rate_limit`` is how many writing requests a minute a token may make; None is any number.
+    ``jobs`` is how many processes count a log. Costs are fetched from ``opencost_url`` and nowhere else.
+    ``audits`` are the types that are run where all are asked for; none are all that there are. ``waivers`` is
+    the file of findings that are accepted.
+    ``token`` is what the command line shows a server, ``admin_token`` one that a server takes besides those
+    in its store; they come from the environment alone, for files get copied.
     """
 
     data: Path
@@ -108,17 +155,30 @@ class Config:
     exercised_by: ExercisedBy = ExercisedBy.HIT
     rel_tol: float = 1e-6
     abs_tol: float = 1e-9
+    max_gap: timedelta = timedelta(minutes=10)
+    target_release: str | None = None
+    waivers: Path | None = None
     cost_tolerance: CostTolerance = field(default_factory=CostTolerance)
     baseline: BaselineRule = field(default_factory=BaselineRule)
     opencost_url: str | None = None
     max_upload_bytes: int = 2 << 30
+    max_unpacked_bytes: int = 32 << 30
+    max_upload_time: timedelta = timedelta(minutes=30)
+    access: AccessMode = AccessMode.AUTO
+    public_reads: bool = False
+    rate_limit: int | None = None
     jobs: int = 1
+    min_free_bytes: int = 100 << 20
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: LogLevel = LogLevel.INFO
     token: str | None = field(default=None, repr=False)
+    admin_token: str | None = field(default=None, repr=False)
     audits: tuple[str, ...] = ()
     sync: SyncConfig = field(default_factory=SyncConfig)
     schedule: ScheduleConfig | None = None
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     notify: NotifyConfig | None = None
+    ci: CiConfig = field(default_factory=CiConfig)
 
 
 def load_config(environ: Mapping[str, str], *, home: Path) -> Config:
@@ -137,7 +197,49 @@ def load_config(environ: Mapping[str, str], *, home: Path) -> Config:
         )
     tolerance = CostTolerance(**_taken(values, "cost_", "relative", "per_allocation", "per_asset"))
     token = environ.get(f"{PREFIX}TOKEN") or None
-    return Config(data=data, baseline=baseline, cost_tolerance=tolerance, token=token, **values)
+    return Config(
+        data=data,
+        baseline=baseline,
+        cost_tolerance=tolerance,
+        token=token,
+        admin_token=_read_admin_token(environ),
+        ci=_read_ci(environ),
+        **values,
+    )
+
+
+def _read_ci(environ: Mapping[str, str]) -> CiConfig:
+    artifacts, summary = environ.get("ARTIFACTS"), environ.get("GITHUB_STEP_SUMMARY")
+    return CiConfig(
+        artifacts=Path(artifacts) if artifacts else None,
+        step_summary=Path(summary) if summary else None,
+        annotations=environ.get("GITHUB_ACTIONS") == "true",
+        github_token=environ.get("GITHUB_TOKEN", "").strip() or None,
+        github_api=environ.get("GITHUB_API_URL") or "https://api.github.com",
+    )
+
+
+def _read_admin_token(environ: Mapping[str, str]) -> str | None:
+    """The first admin token, as it is or from the file that a Secret is mounted as."""
+    variable, file_variable = f"{PREFIX}ADMIN_TOKEN", f"{PREFIX}ADMIN_TOKEN_FILE"
+    token, file = environ.get(variable), environ.get(file_variable)
+    if token and file:
+        raise ConfigError(f"{variable} and {file_variable} are both set: keep one of them")
+    if file:
+        variable = f"{file_variable} ({file})"
+        try:
+            token = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{variable} cannot be read: {_reason(error)}") from error
+    if token is None or not (file or token):
+        return None
+    token = token.strip()
+    if not _ADMIN_TOKEN.fullmatch(token):
+        raise ConfigError(
+            f"{variable}: not 16 or more visible ASCII characters without a space; "
+            "`openssl rand -hex 32` makes a good token"
+        )
+    return token
 
 
 def _taken(values: dict[str, Any], prefix: str, *names: str) -> dict[str, Any]:
@@ -162,8 +264,11 @@ def _read_file(file: Path, *, required: bool) -> dict[str, Any]:
 
 def unreadable(file: Path, error: Exception) -> ConfigError:
     """What is wrong with a configuration file that cannot be read."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-    return ConfigError(f"cannot read the configuration file {file}: {reason}")
+    return ConfigError(f"cannot read the configuration file {file}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
 
 
 def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:

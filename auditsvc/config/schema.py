@@ -16,6 +16,9 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from auditsvc.config import (
     PREFIX,
     PULL,
+    AccessMode,
+    LogFormat,
+    LogLevel,
     NotifyConfig,
     NotifyFormat,
     RetentionConfig,
@@ -29,8 +32,9 @@ from auditsvc.core.usage import ExercisedBy
 from auditsvc.core.window import parse_utc_offset
 from auditsvc.errors import AuditsvcError, ConfigError
 
-_DURATION = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_MINOR = re.compile(r"v?[0-9]{1,4}\.[0-9]{1,4}\Z", re.ASCII)
 _YEARS = re.compile(r"([0-9]{1,3})y", re.ASCII)
 _AGES = (timedelta(days=1), timedelta(days=999 * 365))
 _PREFIXES = {RunKind.CI: "logs/", RunKind.PULL: "pr-logs/pull/"}
@@ -128,6 +132,16 @@ class ConfigSchema(Schema):
         validate=validate.Range(0), metadata={"description": "relative tolerance of floats that are no costs"}
     )
     abs_tol = fields.Float(validate=validate.Range(0), metadata={"description": "their absolute tolerance"})
+    max_gap = _Parsed(
+        _parse_duration, metadata={"description": "for how long an audit log may be silent without a warning"}
+    )
+    target_release = fields.String(
+        validate=validate.Regexp(_MINOR, error="Not a release such as v1.36."),
+        metadata={"description": "the release to upgrade to: use of what it removes fails at once"},
+    )
+    waivers = _Parsed(
+        _parse_path, metadata={"description": "YAML file of findings that are accepted until a day"}
+    )
     cost_relative = fields.Float(
         validate=validate.Range(0), metadata={"description": "tolerance of costs, relative to the larger sum"}
     )
@@ -154,7 +168,36 @@ class ConfigSchema(Schema):
     max_upload_bytes = fields.Integer(
         validate=validate.Range(1), metadata={"description": "limit of a request's body"}
     )
+    max_unpacked_bytes = fields.Integer(
+        validate=validate.Range(1), metadata={"description": "what each packed file in it may unpack to"}
+    )
+    max_upload_time = _Parsed(
+        _parse_duration,
+        validate=validate.Range(timedelta(seconds=1), timedelta(days=1), error="Not from 1s to 1d."),
+        metadata={"description": "how long it may take to arrive"},
+    )
+    access = fields.Enum(
+        AccessMode,
+        by_value=True,
+        metadata={"description": "`auto`: tokens are needed once there is one; `tokens`: always"},
+    )
+    public_reads = fields.Boolean(metadata={"description": "whether reading needs no token all the same"})
+    rate_limit = fields.Integer(
+        validate=validate.Range(1),
+        metadata={"description": "writing requests a minute, for each token (or address) and worker"},
+    )
     jobs = fields.Integer(validate=validate.Range(1), metadata={"description": "processes that count a log"})
+    min_free_bytes = fields.Integer(
+        validate=validate.Range(0), metadata={"description": "free disk space below which `/readyz` says no"}
+    )
+    log_format = fields.Enum(
+        LogFormat,
+        by_value=True,
+        metadata={"description": "the server's log: `json`, `text`, or `auto`: text on a terminal"},
+    )
+    log_level = fields.Enum(
+        LogLevel, by_value=True, metadata={"description": "`debug`, `info`, `warning` or `error`, and worse"}
+    )
 
 
 def _told(description: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
@@ -90,25 +91,23 @@ class Fetcher:
         """What a file or URL holds, unpacked where it is gzip: at most ``limit`` bytes either way."""
         if not is_url(source) and not is_gcs(source):
             return read_file(source, limit)
-        with self._answer(source) as answer:
-            return unpack(source, self._body(answer, limit), limit)
+        return unpack(source, self._document(source, limit).content, limit)
 
     def read_if_there(self, url: str, *, limit: int = LIMIT_BYTES) -> bytes | None:
         """What a URL holds; None where the server knows no such thing."""
-        with self._answer(url, allowed=404) as answer:
-            return None if answer.status_code == 404 else unpack(url, self._body(answer, limit), limit)
+        answer = self._document(url, limit, allowed=404)
+        return None if answer.status == 404 else unpack(url, answer.content, limit)
 
     def read_cached(self, url: str, *, trust: Trust | None = None, limit: int = LIMIT_BYTES) -> bytes:
         """What a URL holds; sent again only where the server says that it has changed."""
         kept = self._cache.find(url) if self._cache else None
-        with self._answer(url, headers=kept.conditions if kept else {}, trust=trust) as answer:
-            if kept and answer.status_code == 304:
-                return unpack(url, kept.content, limit)
-            content = self._body(answer, limit)
-            unpacked = unpack(url, content, limit)
-            if self._cache:
-                self._cache.keep(url, answer.headers, content)
-            return unpacked
+        answer = self._document(url, limit, headers=kept.conditions if kept else {}, trust=trust)
+        if kept and answer.status == 304:
+            return unpack(url, kept.content, limit)
+        unpacked = unpack(url, answer.content, limit)
+        if self._cache:
+            self._cache.keep(url, answer.headers, answer.content)
+        return unpacked
 
     def download(
         self, url: str, target: Path, *, limit: int = LIMIT_BYTES, progress: Progress = no_progress
@@ -149,19 +148,31 @@ class Fetcher:
 
     def _pages(self, url: str, **query: str) -> Iterator[Page]:
         for _ in range(_MOST_PAGES):
-            with self._answer(url, at=listing_address(self._gcs_endpoint, url, **query)) as answer:
-                page = parse_page(self._body(answer, LIMIT_BYTES), url)
+            address = listing_address(self._gcs_endpoint, url, **query)
+            page = parse_page(self._document(url, LIMIT_BYTES, at=address).content, url)
             yield page
             if not page.next_page_token:
                 return
             query["pageToken"] = page.next_page_token
         raise FetchError(f"cannot list {url}: there is no end to it")
 
-    @contextmanager
-    def _answer(self, url: str, **asked: Unpack[_Asked]) -> Iterator["requests.Response"]:
-        """An answer, whose body is yet to come; what does not get through is told."""
-        with told(url), self._opened_answer(url, **asked) as answer:
-            yield answer
+    def _document(self, url: str, limit: int, **asked: Unpack[_Asked]) -> "_Document":
+        """An answer with its body; one that is cut or stalls is asked for anew.
+
+        The session's own tries end where the headers are there.
+        """
+        deadline, tries = time.monotonic() + self._longest, 0
+        with told(url):
+            while True:
+                with self._opened_answer(url, **asked) as answer:
+                    try:
+                        content = _body(answer, limit, deadline)
+                        return _Document(answer.status_code, answer.headers, content)
+                    except transport_errors():
+                        tries += 1
+                        if tries > RETRIES or time.monotonic() > deadline:
+                            raise
+                time.sleep(BACKOFF_SECONDS * 2**tries)
 
     @contextmanager
     def _opened_answer(self, url: str, **asked: Unpack[_Asked]) -> Iterator["requests.Response"]:
@@ -184,11 +195,21 @@ class Fetcher:
             self._opened = session()
         return self._opened
 
-    def _body(self, answer: "requests.Response", limit: int) -> bytes:
-        """The body, up to the chunk that makes it longer than the limit."""
-        content = bytearray()
-        for chunk in body_chunks(answer, time.monotonic() + self._longest, decoded=True):
-            content += chunk
-            if len(content) > limit:
-                break
-        return bytes(content)
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """An answer that is there as a whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def _body(answer: "requests.Response", limit: int, deadline: float) -> bytes:
+    """The body, up to the chunk that makes it longer than the limit."""
+    content = bytearray()
+    for chunk in body_chunks(answer, deadline, decoded=True):
+        content += chunk
+        if len(content) > limit:
+            break
+    return bytes(content)
