@@ -6,30 +6,50 @@ write is one transaction, and is on the disk when it returns; reads wait for no 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from auditsvc.errors import StoreError
+from auditsvc.store.apps import AppRecord, AppRecords
+from auditsvc.store.columns import json_text
 from auditsvc.store.connections import Connections
 from auditsvc.store.costs import CostDocument, CostDocuments, CostKind, CostOrigin, CostRecord
+from auditsvc.store.coverage import CoverageOrigin, CoverageRecord, CoverageRecords, CoverageTable
+from auditsvc.store.endpoints import EndpointRecords, EndpointUser
+from auditsvc.store.figures import AuditFigures, Figures, RunFigures
 from auditsvc.store.jobs import Job, JobRecords, JobState
 from auditsvc.store.leases import Lease, Leases
 from auditsvc.store.lists import ListKind, ListRecord, Lists
-from auditsvc.store.migrations import migrate
+from auditsvc.store.live import LiveBatches
+from auditsvc.store.policies import Policies
+from auditsvc.store.processes import Process, alone, living
 from auditsvc.store.results import StoredResult
 from auditsvc.store.runs import RunRecords, RunSummary, UsedOperation
-from auditsvc.store.sets import Sets
+from auditsvc.store.sets import Ran, Sets
 from auditsvc.store.swaggers import SwaggerRecord, Swaggers
+from auditsvc.store.tokens import Role, Token, Tokens
+from auditsvc.store.version import migrate
 
 __all__ = [
+    "AppRecord",
+    "AppRecords",
+    "AuditFigures",
     "CostDocument",
     "CostDocuments",
     "CostKind",
     "CostOrigin",
     "CostRecord",
+    "CoverageOrigin",
+    "CoverageRecord",
+    "CoverageRecords",
+    "CoverageTable",
+    "EndpointRecords",
+    "EndpointUser",
+    "Figures",
     "Job",
     "JobRecords",
     "JobState",
@@ -38,6 +58,11 @@ __all__ = [
     "ListKind",
     "ListRecord",
     "Lists",
+    "LiveBatches",
+    "Policies",
+    "Ran",
+    "Role",
+    "RunFigures",
     "RunRecords",
     "RunSummary",
     "Sets",
@@ -45,6 +70,8 @@ __all__ = [
     "StoredResult",
     "SwaggerRecord",
     "Swaggers",
+    "Token",
+    "Tokens",
     "UsedOperation",
 ]
 
@@ -57,17 +84,25 @@ class Store:
     To be opened after a fork, not before one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, process: Process) -> None:
         """Use :meth:`open`; this takes a file that is up to date."""
         self.path = path
+        self.process = process
         self._connections = Connections(path)
         self.sets = Sets(self._connections)
         self.runs = RunRecords(self._connections)
+        self.apps = AppRecords(self._connections)
         self.swaggers = Swaggers(self._connections)
         self.lists = Lists(self._connections)
+        self.live = LiveBatches(self._connections)
+        self.policies = Policies(self._connections)
         self.costs = CostDocuments(self._connections)
-        self.jobs = JobRecords(self._connections)
+        self.coverage = CoverageRecords(self._connections)
+        self.endpoints = EndpointRecords(self._connections)
+        self.jobs = JobRecords(self._connections, process.name)
         self.leases = Leases(self._connections)
+        self.tokens = Tokens(self._connections)
+        self.figures = Figures(self._connections)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -83,9 +118,15 @@ class Store:
             if path.exists():
                 _require_access(path, os.R_OK | os.W_OK)
             migrate(path)
+            return cls(path, Process.enter(folder))
         except OSError as error:
             raise StoreError(f"the data folder {folder} cannot be used: {error.strerror}") from error
-        return cls(path)
+
+    def interrupt_lost_jobs(self, *, now: datetime) -> int:
+        """Marks unfinished jobs whose process is gone as interrupted, and returns how many these were."""
+        folder = self.path.parent
+        with alone(folder):  # whoever made a job has entered, and so is among the living if it does live
+            return self.jobs.interrupt_unfinished(now, living=living(folder))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -96,9 +137,29 @@ class Store:
         with self._connections.transaction():
             yield
 
+    def documents(self, hashes: Collection[str]) -> frozenset[str]:
+        """Those of the hashes that are a stored swagger's or list's."""
+        with self._connections.reading() as db:
+            kept = db.execute(
+                """
+                select value from json_each(?)
+                where value in (select hash from swaggers) or value in (select hash from lists)
+                """,
+                (json_text(sorted(hashes)),),
+            ).fetchall()
+        return frozenset(digest for (digest,) in kept)
+
+    def check(self, *, patience: float) -> None:
+        """Raises StoreError where the file cannot be read and written now; waits so many seconds for writers.
+
+        By a connection of its own: those that are open do not notice that the file was removed.
+        """
+        self._connections.check(patience)
+
     def close(self) -> None:
         """Closes the connections of all threads; none may be at work in the store any more."""
         self._connections.close()
+        self.process.leave()
 
     def __enter__(self) -> Self:
         return self

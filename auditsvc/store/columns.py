@@ -18,7 +18,7 @@ _counts = msgspec.json.Decoder(dict[str, int])
 
 def time_text(moment: datetime) -> str:
     """``2023-01-16T20:23:08.000000Z``: UTC, always with microseconds, so that text sorts as time does."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def optional_time_text(moment: datetime | None) -> str | None:

@@ -3,16 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
-
-from sqlite_utils import Database
 
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, StoreError
 from auditsvc.store.columns import ZstdError, compress, decompress, parse_time, time_text
-from auditsvc.store.connections import Connections
+from auditsvc.store.connections import Connections, Database
+from auditsvc.store.days import read_days
 
 _SELECT = """
     select window_start, window_end, kind, source, origin, hash, rows, hours, recorded from costs
@@ -106,7 +105,7 @@ class CostDocuments:
         frames = [compress(document.content) for document, _ in documents]
         with self._connections.transaction() as db:
             replaced = _delete(db, received.kind, window)
-            db.conn.executemany(_INSERT, map(_row, records, frames))
+            db.executemany(_INSERT, map(_row, records, frames))
         return records[0], not replaced
 
     def find(
@@ -124,7 +123,7 @@ class CostDocuments:
         start, end = _bounds(window) if window else (None, None)
         named = {"kind": kind, "start": start, "end": end}
         with self._connections.reading() as db:
-            total = db.table("costs").count_where(_FOUND, named)
+            total = db.count("costs", _FOUND, named)
             rows = db.execute(
                 f"{_SELECT} where {_FOUND} order by window_start desc, window_end desc, kind, source "
                 "limit :limit offset :offset",
@@ -145,22 +144,21 @@ class CostDocuments:
             ).fetchone()
         return None if row is None else _intact(*row, what=f"the {kind} of {window}")
 
-    def days(self) -> list[Window]:
-        """The UTC days of which there are documents, in order."""
+    def days(self, window: Window | None = None) -> list[Window]:
+        """The UTC days that the window overlaps (None: all) of which there are documents, in order."""
         with self._connections.reading() as db:
-            rows = db.execute("select distinct substr(window_start, 1, 10) from costs order by 1").fetchall()
-        return [Window.day(date.fromisoformat(day)) for (day,) in rows]
+            return read_days(db, "costs", "window_start", window)
 
     def received(self, *kinds: CostKind) -> bool:
         """Whether there is a document of one of those kinds."""
         marks = ", ".join("?" * len(kinds))
         with self._connections.reading() as db:
-            return db.table("costs").count_where(f"kind in ({marks})", kinds) > 0
+            return db.count("costs", f"kind in ({marks})", kinds) > 0
 
     def received_hours(self) -> bool:
         """Whether there are rows of a single hour."""
         with self._connections.reading() as db:
-            return db.table("costs").count_where("hours > 0") > 0
+            return db.count("costs", "hours > 0") > 0
 
     def delete(self, kind: CostKind, window: Window) -> None:
         """Deletes the document of that kind and window, and the tables made from it. Raises NotFoundError."""

@@ -1,19 +1,24 @@
 """Jobs: long work that was asked for, how far it is, and how it ended."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, Unpack
 
-from sqlite_utils import Database
-
 from auditsvc.errors import NotFoundError
-from auditsvc.store.columns import parse_optional_time, parse_time, time_text
-from auditsvc.store.connections import Connections
+from auditsvc.store.columns import json_text, parse_optional_time, parse_time, time_text
+from auditsvc.store.connections import Connections, Database
 
 _SELECT = """
     select id, kind, description, state, created, started, finished, done, total, error, link from jobs
 """
+
+LOST = """
+    state in ('queued', 'running')
+    and (process is null or process not in (select value from json_each(?)))
+"""
+"""The condition for jobs that nobody works on; its parameter is a JSON list of the living processes."""
 
 
 class JobState(StrEnum):
@@ -63,17 +68,20 @@ class JobChanges(TypedDict, total=False):
 class JobRecords:
     """The jobs. Their ids count up."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, process: str) -> None:
+        """``process`` is the name of this one, which owns the jobs that are created here."""
         self._connections = connections
+        self._process = process
 
     def create(self, kind: str, description: str, *, created: datetime, total: int = 0) -> Job:
         """Records a queued job."""
         with self._connections.transaction() as db:
             cursor = db.execute(
                 """
-                insert into jobs (kind, description, state, created, done, total) values (?, ?, ?, ?, 0, ?)
+                insert into jobs (kind, description, state, created, done, total, process)
+                values (?, ?, ?, ?, 0, ?, ?)
                 """,
-                (kind, description, JobState.QUEUED, time_text(created), total),
+                (kind, description, JobState.QUEUED, time_text(created), total, self._process),
             )
             return _job(db, str(cursor.lastrowid))
 
@@ -82,7 +90,9 @@ class JobRecords:
         row = {name: time_text(v) if isinstance(v, datetime) else v for name, v in changes.items()}
         with self._connections.transaction() as db:
             job = _job(db, job_id)
-            db.table("jobs").update(int(job.id), row)
+            if row:
+                assigned = ", ".join(f"{name} = :{name}" for name in row)
+                db.execute(f"update jobs set {assigned} where id = :id", {**row, "id": job.id})  # noqa: S608 - columns
             return _job(db, job_id)
 
     def get(self, job_id: str) -> Job:
@@ -94,7 +104,7 @@ class JobRecords:
         """Jobs, newest first: `limit` of them from `offset` on, and how many there are."""
         where, named = ":state is null or state = :state", {"state": state}
         with self._connections.reading() as db:
-            total = db.table("jobs").count_where(where, named)
+            total = db.count("jobs", where, named)
             rows = db.execute(
                 f"{_SELECT} where {where} order by id desc limit :limit offset :offset",
                 {**named, "limit": limit, "offset": offset},
@@ -107,15 +117,15 @@ class JobRecords:
             row = db.execute(f"{_SELECT} where kind = ? order by id desc limit 1", (kind,)).fetchone()
         return row and _read_job(row)
 
-    def interrupt_unfinished(self, now: datetime) -> int:
-        """Marks what a crashed process left queued or running as interrupted, and returns how many it were.
+    def interrupt_unfinished(self, now: datetime, *, living: Collection[str]) -> int:
+        """Marks what is queued or running as interrupted, and returns how many jobs that were.
 
-        To be called when no other process works on jobs.
+        Those of the ``living`` processes are left alone.
         """
         with self._connections.transaction() as db:
             return db.execute(
-                "update jobs set state = ?, finished = ? where state in (?, ?)",
-                (JobState.INTERRUPTED, time_text(now), JobState.QUEUED, JobState.RUNNING),
+                f"update jobs set state = ?, finished = ? where {LOST}",  # noqa: S608 - a constant
+                (JobState.INTERRUPTED, time_text(now), json_text(sorted(living))),
             ).rowcount
 
 

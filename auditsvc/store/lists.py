@@ -7,12 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from sqlite_utils import Database
-
 from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
 from auditsvc.errors import NotFoundError
 from auditsvc.store.columns import parse_time, time_text
-from auditsvc.store.connections import Connections
+from auditsvc.store.connections import Connections, Database
 from auditsvc.store.views import HELD_LIST
 
 _SELECT = """
@@ -59,7 +57,7 @@ class Lists:
                     "insert into lists (hash, text, recorded) values (?, ?, ?)",
                     (digest, text.decode(), time_text(recorded)),
                 )
-                db.conn.executemany(
+                db.executemany(
                     "insert into list_entries (list, line, endpoint, reason, link) values (?, ?, ?, ?, ?)",
                     [(digest, e.line, e.endpoint, e.reason, e.link) for e in entries.entries],
                 )
@@ -123,12 +121,13 @@ class Lists:
 
 
 def drop_unused_list(db: Database, digest: str | None) -> None:
-    """Deletes a list that no run brought and no kind holds."""
+    """Deletes a list that no run brought, no kind holds and no result was computed from."""
     db.execute(
         """
         delete from lists where hash = :hash
         and not exists (select 1 from runs where pending = :hash or ineligible = :hash)
         and not exists (select 1 from list_holds where list = :hash)
+        and not exists (select 1 from input_documents where hash = :hash)
         """,
         {"hash": digest},
     )

@@ -1,26 +1,15 @@
-"""The schema, step by step, and how a file is brought to its newest version.
+"""The schema, step by step.
 
-To change the schema: add a migration (never edit an old one), and count SCHEMA_VERSION up. The views of
-:mod:`auditsvc.store.views` are made anew with every change and need no migration of their own.
+To change it: add a migration (never edit an old one), and count SCHEMA_VERSION up, in
+:mod:`auditsvc.store.version`. The views of :mod:`auditsvc.store.views` are made anew with every change and
+need no migration of their own.
 """
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from sqlite3 import complete_statement
 
 from sqlite_utils import Database, Migrations
 
-from auditsvc.errors import StoreError
-from auditsvc.store.connections import connect, reported, transaction
 from auditsvc.store.views import VIEWS
-
-SCHEMA_VERSION = 3
-"""How many migrations there are; a file's own is its ``PRAGMA user_version``."""
-
-APPLICATION_ID = 0x61756474
-"""``audt``: marks the file as ours, also for file(1)."""
 
 migrations = Migrations("auditsvc")
 
@@ -28,7 +17,9 @@ migrations = Migrations("auditsvc")
 @migrations()
 def m001_runs_documents_results_jobs(db: Database) -> None:
     """Everything of the first release. Times are text: ``2023-01-16T20:23:08.000000Z``."""
-    db.executescript("""
+    _run(
+        db,
+        """
         -- Swagger documents, by content.
         create table swaggers (
             hash text primary key,      -- sha256 of the document, hexadecimal
@@ -168,13 +159,16 @@ def m001_runs_documents_results_jobs(db: Database) -> None:
             error text,
             link text                   -- what it made: a run's id
         );
-    """)
+    """,
+    )
 
 
 @migrations()
 def m002_costs(db: Database) -> None:
     """Costs: what was received of a kind for a window, and the tables made from it, under its `source`."""
-    db.executescript("""
+    _run(
+        db,
+        """
         create table costs (
             window_start text not null,
             window_end text not null,
@@ -188,68 +182,206 @@ def m002_costs(db: Database) -> None:
             document blob not null,     -- zstd
             primary key (window_start, window_end, source, kind)
         );
-    """)
+    """,
+    )
 
 
 @migrations()
 def m003_leases(db: Database) -> None:
     """Leases: what one process at a time does, and which of them does it."""
-    db.executescript("""
+    _run(
+        db,
+        """
         create table leases (
             name text primary key,      -- schedule
             holder text not null,       -- host, process and a random part
             beat integer not null,      -- counts up for as long as the holder lives
             heartbeat text not null     -- when it last did, by the holder's clock: for people
         );
-    """)
+    """,
+    )
 
 
-def migrate(path: Path) -> None:
-    """Creates the file or brings it to SCHEMA_VERSION; one that is up to date is only looked at.
+@migrations()
+def m004_tokens(db: Database) -> None:
+    """Access tokens, as hashes: 32 random bytes are not guessed from those."""
+    _run(
+        db,
+        """
+        create table tokens (
+            id text primary key,        -- the part of the token that is no secret
+            name text,                  -- whose it is, for people
+            role text not null,         -- reader, writer, admin
+            hash text not null,         -- sha256 of the token, hexadecimal
+            created text not null,
+            expires text,               -- null: never
+            last_used text,             -- to the minute
+            revoked text                -- when; null: it still holds
+        );
+    """,
+    )
 
-    Raises StoreError, and leaves the file as it was, where it is of a newer version, damaged or not ours.
+
+@migrations()
+def m005_coverage(db: Database) -> None:
+    """Coverage knowledge. A release is its minor version, named as APISnoop does: ``1.34.0``."""
+    _run(
+        db,
+        """
+        create table releases (
+            release text primary key,   -- 1.34.0
+            major integer not null,
+            minor integer not null,
+            date text                   -- 2025-08-27; null: not out, or not known
+        );
+        -- What was received, each the newest: conformance.yaml 1.34.0, 1.34.0.json, …
+        create table coverage_sources (
+            name text primary key,
+            hash text not null,         -- sha256 of what it says, hexadecimal
+            recorded text not null
+        );
+        create table conformance_tests (
+            version text not null,      -- the release whose conformance.yaml it stands in
+            position integer not null,  -- from 0
+            testname text not null,
+            codename text not null,
+            file text not null,
+            release text not null,      -- in which it became a conformance test
+            primary key (version, position)
+        ) without rowid;
+        create table endpoint_histories (   -- conformance-endpoints.json
+            endpoint text primary key,
+            promotion_release text not null,
+            test_releases text not null -- JSON: ["1.16.0"], of the conformance tests that hit it
+        );
+        create table release_endpoints (    -- <release>.json
+            release text not null,
+            endpoint text not null,
+            path text not null,
+            tests text not null,        -- JSON: names; "" is a test without one, null no test
+            category text,
+            "group" text,
+            version text,
+            kind text,
+            action text,
+            description text,
+            primary key (release, endpoint)
+        ) without rowid;
+        -- The tables of coverage as they were while a release was the newest: never rewritten.
+        create table coverage_history (
+            id integer primary key,
+            release text not null,
+            "table" text not null,      -- releases, progress
+            origin text not null,       -- own, apisnoop
+            recorded text not null,
+            rows text not null          -- JSON: an array of the table's rows
+        );
+        create index coverage_history_release on coverage_history (release, "table", origin);
+        create trigger coverage_history_unchanged before update on coverage_history
+        begin select raise(abort, 'coverage_history is never rewritten'); end;
+        create trigger coverage_history_kept before delete on coverage_history
+        begin select raise(abort, 'coverage_history is never rewritten'); end;
+    """,
+    )
+
+
+@migrations()
+def m006_logs(db: Database) -> None:
+    """What is known of a run's log as such. Of older runs nobody knows: null."""
+    _run(
+        db,
+        """
+        alter table runs add column backwards integer;          -- events older than the one above them
+        alter table runs add column gaps text;                  -- JSON: [{"start", "seconds"}], longest first
+        alter table runs add column never_completed integer;    -- requests that the server should have ended
+        -- JSON: [{"agent", "name", "removed_release", "requests"}]
+        alter table runs add column deprecated text;
+    """,
+    )
+
+
+@migrations()
+def m007_recorded_inputs(db: Database) -> None:
+    """What results were computed from, so that they can be computed once more. Of older ones it is null."""
+    _run(
+        db,
+        """
+        create table inputs (
+            hash text primary key,      -- sha256 of what follows, hexadecimal
+            recorded text not null      -- JSON: runs, documents and settings, by id, hash and value
+        );
+        -- The swaggers and lists among them, which are kept as long as these are.
+        create table input_documents (
+            inputs text not null references inputs (hash) on delete cascade,
+            hash text not null,
+            primary key (inputs, hash)
+        ) without rowid;
+        create index input_documents_hash on input_documents (hash);
+        alter table results add column recorded text references inputs (hash);
+        create index results_recorded on results (recorded);
+        create index results_of_key on results (key, window_start) where run is null;
+    """,
+    )
+
+
+@migrations()
+def m008_live_batches(db: Database) -> None:
+    """The events of live runs as they came."""
+    _run(
+        db,
+        """
+        create table live_batches (
+            id integer primary key autoincrement,   -- counts up, and none is used again
+            run text not null references runs (id) on delete cascade,
+            hash text not null,         -- sha256 of the events, hexadecimal
+            events blob not null,       -- zstd: one a line
+            recorded text not null,
+            unique (run, hash)
+        );
+    """,
+    )
+
+
+@migrations()
+def m009_owned_jobs(db: Database) -> None:
+    """Which process works on a job. Older unfinished jobs are of none that lives."""
+    _run(db, "alter table jobs add column process text;  -- host, process and a random part")
+
+
+@migrations()
+def m010_policies(db: Database) -> None:
+    """Audit policies, by content. Older runs brought none."""
+    _run(
+        db,
+        """
+        create table policies (
+            hash text primary key,      -- sha256 of the text, hexadecimal
+            text text not null,
+            recorded text not null
+        );
+        alter table runs add column policy text references policies (hash);     -- what the run brought
+    """,
+    )
+
+
+def _run(db: Database, script: str) -> None:
+    """Executes statements that each end at the end of a line, but for a comment.
+
+    Not by executescript(), which asks SQLite after every character whether the statement ends there.
     """
-    with reported(path), _alone(path.parent):
-        if path.exists() and _is_current(path):
-            return
-        with closing(connect(path, mode="rwc")) as db:
-            db.enable_wal()
-            with transaction(db):
-                migrations.apply(db)
-                _make_views(db)
-                db.execute(f"pragma application_id = {APPLICATION_ID}")
-                db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if ";" in line and complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+    db.execute(statement)  # nothing but space, or the last one without its semicolon
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Lets one process at a time look at the file's version and change it.
-
-    SQLite's own locks do not do, because its switch to WAL fails at once while anyone else reads.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _is_current(path: Path) -> bool:
-    # A writing connection puts a crashed process's log into the file when it closes, and a reading one
-    # leaves empty -wal and -shm files where there are none: neither is to happen to a file that is refused.
-    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
-    with closing(connect(path, mode=mode)) as db:
-        [(version,)] = db.execute("pragma user_version")
-        [(application,)] = db.execute("pragma application_id")
-        if application != APPLICATION_ID and (version or db.table_names()):
-            raise StoreError(f"{path} is not auditsvc's: name another data folder, or move the file away")
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{path} was written by a newer auditsvc "
-                f"(schema {version}, this one knows {SCHEMA_VERSION}): use that version"
-            )
-        return version == SCHEMA_VERSION and db.journal_mode == "wal"
+def apply(db: Database) -> None:
+    """Brings a file to the newest version, views included."""
+    migrations.apply(db)
+    _make_views(db)
 
 
 def _make_views(db: Database) -> None:

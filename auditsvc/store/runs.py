@@ -2,25 +2,33 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
-from typing import Any, TypedDict, Unpack
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import msgspec
-from sqlite_utils import Database
 
 from auditsvc.core.mapper import Unmapped
 from auditsvc.core.runs import Run, RunKind, RunResult
 from auditsvc.core.swagger import Level, Operation, minor_version
-from auditsvc.core.usage import OperationUsage, Usage
+from auditsvc.core.usage import DeprecatedUse, ExercisedBy, Gap, OperationUsage, Usage
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError
-from auditsvc.store.columns import minor_text, time_text
-from auditsvc.store.connections import Connections
+from auditsvc.store.columns import minor_text, parse_counts, time_text
+from auditsvc.store.connections import Connections, Database
+from auditsvc.store.days import read_days
 from auditsvc.store.lists import drop_unused_list
-from auditsvc.store.results import StoredResult, read_results, write_results
+from auditsvc.store.policies import drop_unused_policy
+from auditsvc.store.results import (
+    StoredResult,
+    drop_unused_inputs,
+    read_inputs,
+    read_results,
+    write_results,
+)
 from auditsvc.store.swaggers import OPERATION_COLUMNS, drop_unused_swagger, read_operation
 from auditsvc.store.usage import (
     USED_COLUMNS,
+    add_figures,
     read_samples_of,
     read_totals,
     read_usage,
@@ -29,9 +37,12 @@ from auditsvc.store.usage import (
     write_usage,
 )
 
+if TYPE_CHECKING:
+    from auditsvc.audits import RecordedInputs
+
 _SELECT = """
     select id, kind, started, finished, result, cluster, job, build, pull, app, revision, version,
-        swagger, pending, ineligible
+        swagger, pending, ineligible, policy
     from runs
 """
 _USED = """
@@ -44,6 +55,26 @@ _USED = """
 _OPERATION = f"""
     select {USED_COLUMNS} from usage u where u.run = ? and u.mapped = 1 and u.name = ?
 """  # noqa: S608 - of constants
+
+# One row holds them all: Python's threads take turns at every row that SQLite gives.
+_LAST_EXERCISED = """
+    with last as (
+        select id from runs
+        where kind = 'ci' and result = 'success' and cluster is :cluster and minor is :minor
+        and finished <= :finished and id <> :run
+        order by finished desc, id desc limit :last
+    )
+    select (select count(*) from last), coalesce(json_group_object(name, runs), '{{}}') from (
+        select u.name, count(*) as runs from usage u
+        where u.run in (select id from last) and u.mapped = 1 and {exercised} group by u.name
+    )
+"""
+_EXERCISED = {
+    ExercisedBy.HIT: "u.hits > 0",
+    ExercisedBy.TESTED: "u.tests <> '{}'",
+    ExercisedBy.CONF_TESTED: "u.conformance_hits > 0",
+    ExercisedBy.SUCCESS: "u.success_hits > 0",
+}
 
 
 class RunFilters(TypedDict, total=False):
@@ -60,7 +91,10 @@ class RunFilters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run's usage, its operations only counted; ``unmapped`` has the requests by reason."""
+    """A run's usage, its operations only counted; ``unmapped`` has the requests by reason.
+
+    The last four are None where nobody looked for them, as in :class:`~auditsvc.core.usage.Usage`.
+    """
 
     requests: int
     mapped: int
@@ -73,6 +107,10 @@ class RunSummary:
     first: datetime | None
     last: datetime | None
     imported: bool
+    backwards: int | None
+    gaps: tuple[Gap, ...] | None
+    never_completed: int | None
+    deprecated: tuple[DeprecatedUse, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +129,34 @@ class RunRecords:
         self._connections = connections
 
     def add(self, run: Run, usage: Usage, *, recorded: datetime) -> bool:
-        """Stores a run; False, and nothing done, where its id is there already.
+        """Stores a run; False where its id is there already.
 
-        The swagger and lists that it names must have been kept before, best in the same transaction.
+        Then nothing is done but to add those figures of its log that were not counted yet when it was stored.
+        The documents that it names must have been kept before, best in the same transaction.
         """
         with self._connections.transaction() as db:
             if _is_known(db, run.id):
+                add_figures(db, run.id, usage)
                 return False
-            _write_run(db, run, usage, recorded)
+            row = _run_row(run, usage, recorded)
+            db.execute(_insert(row), row)
             write_usage(db, run.id, usage)
         return True
+
+    def put(self, run: Run, usage: Usage, *, recorded: datetime) -> None:
+        """Stores a run that grows, in place of what was stored of it; its results stay."""
+        row = _run_row(run, usage, recorded)
+        updates = ", ".join(f"{name} = excluded.{name}" for name in row if name not in ("id", "recorded"))
+        with self._connections.transaction() as db:
+            db.execute(f"{_insert(row)} on conflict (id) do update set {updates}", row)
+            db.execute("delete from usage where run = ?", (run.id,))
+            db.execute("delete from samples where run = ?", (run.id,))
+            write_usage(db, run.id, usage)
 
     def get(self, run_id: str) -> Run:
         """The run of that id. Raises NotFoundError."""
         with self._connections.reading() as db:
-            rows = list(db.query(f"{_SELECT} where id = ?", (run_id,)))
+            rows = db.named(f"{_SELECT} where id = :id", {"id": run_id})
         if not rows:
             raise _unknown(run_id)
         return msgspec.convert(rows[0], Run)
@@ -126,8 +177,8 @@ class RunRecords:
             wanted |= {"start": time_text(finished_in.start), "end": time_text(finished_in.end)}
         where = " and ".join(conditions)  # the names are those of RunFilters, and all values are parameters
         with self._connections.reading() as db:
-            total = db.table("runs").count_where(where, wanted)
-            rows = db.query(
+            total = db.count("runs", where, wanted)
+            rows = db.named(
                 f"{_SELECT} where {where} order by finished desc, id desc limit :limit offset :offset",
                 {**wanted, "limit": -1 if limit is None else limit, "offset": offset},
             )
@@ -153,6 +204,10 @@ class RunRecords:
             first=totals.first,
             last=totals.last,
             imported=totals.imported,
+            backwards=totals.backwards,
+            gaps=totals.gaps,
+            never_completed=totals.never_completed,
+            deprecated=totals.deprecated,
         )
 
     def usage(self, run_id: str, *, samples: bool = False) -> Usage:
@@ -195,11 +250,34 @@ class RunRecords:
                 raise NotFoundError(f"{operation_id} is not among the operations of run {run_id}")
             return read_used(row, read_samples_of(db, run_id, operation_id))
 
-    def days(self) -> list[Window]:
-        """The UTC days on which a run finished, in order."""
+    def swagger(self, run_id: str) -> str | None:
+        """The hash of the swagger that the run is classified with; None where there is none.
+
+        That is the one that it brought, else the one that held for it. Raises NotFoundError.
+        """
         with self._connections.reading() as db:
-            rows = db.execute("select distinct substr(finished, 1, 10) from runs order by 1").fetchall()
-        return [Window.day(date.fromisoformat(day)) for (day,) in rows]
+            return _applied_swagger(db, run_id)
+
+    def last_exercised(self, run: Run, by: ExercisedBy, *, last: int) -> tuple[Mapping[str, int], int]:
+        """In how many CI runs before that run each operation was exercised, and how many these are.
+
+        They are the ``last`` successful ones of its cluster label and minor version.
+        """
+        named = {
+            "run": run.id,
+            "cluster": run.cluster,
+            "minor": minor_text(minor_version(run.version)),
+            "finished": time_text(run.finished),
+            "last": last,
+        }
+        with self._connections.reading() as db:
+            [(of, runs)] = db.execute(_LAST_EXERCISED.format(exercised=_EXERCISED[by]), named)
+        return parse_counts(runs), of
+
+    def days(self, window: Window | None = None) -> list[Window]:
+        """The UTC days that the window overlaps (None: all) on which a run finished, in order."""
+        with self._connections.reading() as db:
+            return read_days(db, "runs", "finished", window)
 
     def delete(self, run_id: str) -> None:
         """Deletes a run with its usage and results, and what it brought unless something else refers to it.
@@ -209,18 +287,33 @@ class RunRecords:
         with self._connections.transaction() as db:
             run = self.get(run_id)
             db.execute("delete from runs where id = ?", (run_id,))
+            drop_unused_inputs(db)
             drop_unused_swagger(db, run.swagger)
             drop_unused_list(db, run.pending)
             drop_unused_list(db, run.ineligible)
+            drop_unused_policy(db, run.policy)
 
-    def put_results(self, run_id: str, results: Iterable[StoredResult]) -> None:
+    def put_results(
+        self, run_id: str, results: Iterable[StoredResult], *, recorded: "RecordedInputs | None" = None
+    ) -> None:
         """Stores the results of auditing this run alone, each in the place of its audit's older one.
 
-        Raises NotFoundError.
+        ``recorded`` is what all of them were computed from. Raises NotFoundError.
         """
         with self._connections.transaction() as db:
             _require(db, run_id)
-            write_results(db, results, run_id=run_id)
+            write_results(db, results, run_id=run_id, recorded=recorded)
+
+    def inputs(self, run_id: str) -> "dict[str, RecordedInputs]":
+        """By key what the results of auditing this run alone were computed from, where that was noted."""
+        with self._connections.reading() as db:
+            _require(db, run_id)
+            return read_inputs(db, "r.run = ?", [run_id])
+
+    def known(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the ids that are a stored run's."""
+        with self._connections.reading() as db:
+            return frozenset(run_id for run_id in run_ids if _is_known(db, run_id))
 
     def results(self, run_id: str) -> list[StoredResult]:
         """The results of auditing this run alone, by key. Raises NotFoundError."""
@@ -228,10 +321,21 @@ class RunRecords:
             _require(db, run_id)
             return read_results(db, "run = ?", [run_id])
 
+    def received_log(self) -> bool:
+        """Whether there is any run that was counted from a log."""
+        with self._connections.reading() as db:
+            row = db.execute("select exists (select 1 from runs where header is null)").fetchone()
+        return bool(row[0])
+
     def received(self) -> bool:
         """Whether there is any run."""
         with self._connections.reading() as db:
             return bool(db.execute("select exists (select 1 from runs)").fetchone()[0])
+
+
+def _insert(row: Mapping[str, object]) -> str:
+    """The statement that stores a run; the names are those of columns."""
+    return f"insert into runs ({', '.join(row)}) values ({', '.join(f':{name}' for name in row)})"  # noqa: S608
 
 
 def _is_known(db: Database, run_id: str) -> bool:
@@ -262,8 +366,8 @@ def _applied_swagger(db: Database, run_id: str) -> str | None:
     return digest
 
 
-def _write_run(db: Database, run: Run, usage: Usage, recorded: datetime) -> None:
-    row = {
+def _run_row(run: Run, usage: Usage, recorded: datetime) -> dict[str, Any]:
+    return {
         **asdict(run),
         "started": time_text(run.started),
         "finished": time_text(run.finished),
@@ -271,7 +375,6 @@ def _write_run(db: Database, run: Run, usage: Usage, recorded: datetime) -> None
         "recorded": time_text(recorded),
         **totals_row(usage),
     }
-    db.table("runs").insert(row)
 
 
 def _read_used_operation(row: Sequence[Any]) -> UsedOperation:

@@ -1,16 +1,51 @@
 """AuditSets: the newest result of each audit in each window."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from auditsvc.core.results import Status
 from auditsvc.core.window import Window
 from auditsvc.store.columns import parse_time, time_text
 from auditsvc.store.connections import Connections
-from auditsvc.store.results import StoredResult, read_results, write_results
+from auditsvc.store.results import (
+    StoredResult,
+    drop_unused_inputs,
+    read_inputs,
+    read_results,
+    write_results,
+)
 
-_TEXTS = "select window_start, window_end, key, text from results"
+if TYPE_CHECKING:
+    from auditsvc.audits import RecordedInputs
+
+# A row for each day, not for each result: Python's threads take turns at every row that SQLite gives. Neither
+# keys nor our JSON hold a line break.
+_TEXTS = """
+    select window_start, window_end, group_concat(key, char(10)), cast(group_concat(text, char(10)) as blob)
+    from results where {where} group by window_start, window_end order by window_start, window_end
+"""
+
+# Likewise a row for each audit.
+_STATUSES = """
+    select key, group_concat(window_start || ' ' || window_end || ' ' || status, char(10)) from (
+        select key, window_start, window_end, status from results
+        where {where} and (? is null or window_start <= ?) order by key, window_start
+    ) group by key
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How an audit ended in a window, without what it found."""
+
+    window: Window
+    key: str
+    status: Status
+    checked: int
+    last_run: datetime
 
 
 class Sets:
@@ -19,10 +54,13 @@ class Sets:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def put(self, results: Iterable[StoredResult]) -> None:
-        """Stores results, each in the place of the older one of its window and key; all others stay."""
+    def put(self, results: Iterable[StoredResult], *, recorded: "RecordedInputs | None" = None) -> None:
+        """Stores results, each in the place of the older one of its window and key; all others stay.
+
+        ``recorded`` is what all of them were computed from.
+        """
         with self._connections.transaction() as db:
-            write_results(db, results)
+            write_results(db, results, recorded=recorded)
 
     def find(self, window: Window | None = None, keys: Collection[str] | None = None) -> list[StoredResult]:
         """The results of every day that `window` overlaps (None: of all), in time order, then by key."""
@@ -31,17 +69,53 @@ class Sets:
 
     def texts(
         self, window: Window | None = None, keys: Collection[str] | None = None
-    ) -> Mapping[Window, Mapping[str, str]]:
+    ) -> Mapping[Window, Mapping[str, bytes]]:
         """The JSON of the same results by window and key, in time order; findings are not read."""
         where, parameters = _condition(window, keys)
         with self._connections.reading() as db:
-            rows = db.execute(
-                f"{_TEXTS} where {where} order by window_start, window_end, key", parameters
-            ).fetchall()
+            rows = db.execute(_TEXTS.format(where=where), parameters).fetchall()
         return {
-            Window(parse_time(start), parse_time(end)): {key: text for _, _, key, text in members}
-            for (start, end), members in groupby(rows, key=lambda row: row[:2])
+            Window(parse_time(start), parse_time(end)): dict(
+                zip(found.split("\n"), members.split(b"\n"), strict=True)
+            )
+            for start, end, found, members in rows
         }
+
+    def inputs(self, window: Window) -> "dict[str, RecordedInputs]":
+        """By key what the results of exactly that window were computed from, where that was noted."""
+        with self._connections.reading() as db:
+            return read_inputs(db, "run is null and window_start = ?", [time_text(window.start)])
+
+    def history(
+        self,
+        window: Window | None = None,
+        keys: Collection[str] | None = None,
+        *,
+        limit: int,
+        offset: int = 0,
+    ) -> tuple[list[Ran], int]:
+        """How the audits ended, newest window first, then by key: a page of the rows, and their number."""
+        where, parameters = _condition(window, keys)
+        with self._connections.reading() as db:
+            total = db.count("results", where, parameters)
+            rows = db.execute(
+                f"""
+                select window_start, window_end, key, status, checked, last_run from results
+                where {where} order by window_start desc, key limit ? offset ?
+                """,  # noqa: S608 - its own conditions, and all values are parameters
+                (*parameters, limit, offset),
+            ).fetchall()
+        return [_ran(*row) for row in rows], total
+
+    def statuses(
+        self, keys: Collection[str] | None = None, *, until: Window | None = None
+    ) -> dict[str, list[tuple[Window, Status]]]:
+        """By key how the audit ended in each window that has a result, in time order, up to that window."""
+        where, parameters = _condition(None, keys)
+        last = time_text(until.start) if until else None
+        with self._connections.reading() as db:
+            rows = db.execute(_STATUSES.format(where=where), (*parameters, last, last)).fetchall()
+        return {key: [_status(*one.split(" ")) for one in found.split("\n")] for key, found in rows}
 
     def windows(self, *, limit: int, offset: int = 0) -> tuple[list[Window], int]:
         """The windows that have results, newest first: `limit` of them from `offset` on, and their number."""
@@ -75,7 +149,27 @@ class Sets:
                 "delete from results where run is null and window_end <= ? returning window_start",
                 (time_text(moment),),
             ).fetchall()
+            drop_unused_inputs(db)
         return len(set(gone))
+
+
+@lru_cache(maxsize=4096)  # every audit has the same days
+def _window(start: str, end: str) -> Window:
+    return Window(parse_time(start), parse_time(end))
+
+
+def _ran(start: str, end: str, key: str, status: str, checked: int, last_run: str) -> Ran:
+    return Ran(
+        window=_window(start, end),
+        key=key,
+        status=Status(status),
+        checked=checked,
+        last_run=parse_time(last_run),
+    )
+
+
+def _status(start: str, end: str, status: str) -> tuple[Window, Status]:
+    return _window(start, end), Status(status)
 
 
 def _condition(window: Window | None, keys: Collection[str] | None) -> tuple[str, list[str]]:

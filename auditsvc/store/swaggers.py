@@ -9,12 +9,10 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from sqlite_utils import Database
-
 from auditsvc.core.swagger import Level, Operation, Swagger, minor_version, parse_swagger
 from auditsvc.errors import NotFoundError, RequestError
 from auditsvc.store.columns import compress, decompress, minor_text, parse_time, time_text
-from auditsvc.store.connections import Connections
+from auditsvc.store.connections import Connections, Database
 from auditsvc.store.views import HELD_OF_HIGHEST, HELD_OF_MINOR
 
 _operation_values = attrgetter(*(field.name for field in fields(Operation)))
@@ -146,12 +144,13 @@ def read_operation(row: Sequence[Any]) -> Operation:
 
 
 def drop_unused_swagger(db: Database, digest: str | None) -> None:
-    """Deletes a document that no run brought and no version holds."""
+    """Deletes a document that no run brought, no version holds and no result was computed from."""
     db.execute(
         """
         delete from swaggers where hash = :hash
         and not exists (select 1 from runs where swagger = :hash)
         and not exists (select 1 from swagger_holds where swagger = :hash)
+        and not exists (select 1 from input_documents where hash = :hash)
         """,
         {"hash": digest},
     )
@@ -166,7 +165,7 @@ def _unknown(digest: str) -> NotFoundError:
 
 
 def _write_operations(db: Database, digest: str, swagger: Swagger) -> None:
-    db.conn.executemany(
+    db.executemany(
         """
         insert into operations
             (swagger, id, method, path, level, deprecated, category, "group", version, kind,

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlite_utils import Database
 
 from auditsvc.core.mapper import Unmapped
-from auditsvc.core.usage import OperationUsage, Sample, Usage
+from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Sample, Usage
 from auditsvc.store.columns import (
     compress,
     decompress,
@@ -17,10 +16,14 @@ from auditsvc.store.columns import (
     parse_counts,
     parse_optional_time,
 )
+from auditsvc.store.connections import Database
 
 USED_COLUMNS = "u.hits, u.codes, u.tests, u.agents, u.first, u.last"
 """What :func:`read_used` reads, of the table usage named u."""
 
+_FIGURES = ("backwards", "gaps", "never_completed", "deprecated")
+_gaps = msgspec.json.Decoder(tuple[Gap, ...])
+_deprecated = msgspec.json.Decoder(tuple[DeprecatedUse, ...])
 _positions = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -47,6 +50,10 @@ def totals_row(usage: Usage) -> dict[str, int | str | None]:
         "first": optional_time_text(usage.first),
         "last": optional_time_text(usage.last),
         "header": None if usage.header is None else json_text(usage.header),
+        "backwards": usage.backwards,
+        "gaps": None if usage.gaps is None else json_text(usage.gaps),
+        "never_completed": usage.never_completed,
+        "deprecated": None if usage.deprecated is None else json_text(usage.deprecated),
     }
 
 
@@ -54,14 +61,16 @@ def read_totals(db: Database, run_id: str) -> Usage | None:
     """A run's usage without its operations; None where there is no such run."""
     row = db.execute(
         """
-        select requests, mapped, malformed, malformed_at, duplicates, incomplete, events, first, last, header
+        select requests, mapped, malformed, malformed_at, duplicates, incomplete, events, first, last, header,
+            backwards, gaps, never_completed, deprecated
         from runs where id = ?
         """,
         (run_id,),
     ).fetchone()
     if row is None:
         return None
-    requests, mapped, malformed, malformed_at, duplicates, incomplete, events, first, last, header = row
+    requests, mapped, malformed, malformed_at, duplicates, incomplete, events, first, last, header = row[:10]
+    backwards, gaps, never_completed, deprecated = row[10:]
     return Usage(
         operations={},
         requests=requests,
@@ -74,6 +83,23 @@ def read_totals(db: Database, run_id: str) -> Usage | None:
         first=parse_optional_time(first),
         last=parse_optional_time(last),
         header=None if header is None else parse_counts(header),
+        backwards=backwards,
+        gaps=None if gaps is None else _gaps.decode(gaps),
+        never_completed=never_completed,
+        deprecated=None if deprecated is None else _deprecated.decode(deprecated),
+    )
+
+
+def add_figures(db: Database, run_id: str, usage: Usage) -> None:
+    """Completes a run that was stored when these figures of a log were not counted yet."""
+    row = totals_row(usage)
+    db.execute(
+        """
+        update runs set backwards = :backwards, gaps = :gaps, never_completed = :never_completed,
+            deprecated = :deprecated
+        where id = :run and deprecated is null
+        """,
+        {"run": run_id, **{name: row[name] for name in _FIGURES}},
     )
 
 
@@ -81,7 +107,7 @@ def write_usage(db: Database, run_id: str, usage: Usage) -> None:
     """Writes the rows below a run's own."""
     used = [(True, name, one) for name, one in usage.operations.items()]
     used += [(False, reason, one) for reason, one in usage.unmapped.items()]
-    db.conn.executemany(
+    db.executemany(
         """
         insert into usage
             (run, mapped, name, hits, success_hits, conformance_hits, codes, tests, agents, first, last)

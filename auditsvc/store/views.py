@@ -55,6 +55,11 @@ select
     r.malformed,                                        -- lines of the log that are no audit event
     r.duplicates,                                       -- completions logged again
     r.incomplete,                                       -- requests still open when the log ended
+    r.never_completed,                                  -- those of them that should have ended; null: unknown
+    r.backwards,                                        -- events older than the one above; null: unknown
+    json_extract(r.gaps, '$[0].seconds') as longest_gap,    -- seconds with no event; null: unknown, or none
+    (select sum(json_extract(d.value, '$.requests')) from json_each(r.deprecated) d)
+        as deprecated_requests,                         -- marked so by the API server; null: unknown, or none
     r.header is not null as imported,                   -- 1: read from another tool's report
     coalesce(r.swagger, (select h.swagger from swagger_holds h where h.rowid = case when r.minor is null
         then {HELD_OF_HIGHEST.format(at="r.finished")}
@@ -65,7 +70,8 @@ select
     )) as pending,                                      -- hash of the pending list that applies
     coalesce(r.ineligible, (select h.list from list_holds h
         where h.rowid = {HELD_LIST.format(at="r.finished", kind="'ineligible'")}
-    )) as ineligible                                    -- hash of the ineligible list that applies
+    )) as ineligible,                                   -- hash of the ineligible list that applies
+    r.policy                                            -- hash of the audit policy that it brought
 from runs r
 """,  # noqa: S608 - its parts are the constants above
     "v_operations": """
@@ -111,6 +117,30 @@ select
 from v_runs r
 join usage u on u.run = r.run and u.mapped = 1
 left join operations o on o.swagger = r.swagger and o.id = u.name
+""",
+    "v_apps": """
+-- What each application uses: a row for each, of the newest of its runs.
+select
+    n.app,                                              -- the application; the run's id where it names none
+    n.runs,                                             -- its runs
+    n.first,                                            -- when the first of them started, UTC
+    n.run,                                              -- the newest of them
+    n.finished,                                         -- when that finished, UTC
+    count(u.operation) as operations,                   -- operations that it used
+    coalesce(sum(u.level = 'stable'), 0) as stable,     -- … that are stable
+    coalesce(sum(u.level = 'beta'), 0) as beta,         -- … that are beta
+    coalesce(sum(u.level = 'alpha'), 0) as alpha,       -- … that are alpha
+    coalesce(sum(u.deprecated), 0) as deprecated        -- … that are deprecated, whatever their level
+from (
+    select coalesce(app, id) as app, id as run, finished,
+        count(*) over (partition by coalesce(app, id)) as runs,
+        min(started) over (partition by coalesce(app, id)) as first,
+        row_number() over (partition by coalesce(app, id) order by finished desc, id desc) as age
+    from runs where kind = 'app'
+) n
+left join v_usage u on u.run = n.run and u.hits > 0
+where n.age = 1
+group by n.run
 """,
     "v_coverage": """
 -- How much of the API each run exercises: a row per run and level, over the swagger and lists that apply.
@@ -162,6 +192,69 @@ select
     c.hash,                                             -- sha256 of the document
     c.recorded                                          -- when it arrived, UTC
 from costs c
+""",
+    "v_releases": """
+-- The releases that have a swagger or a date, each with what is stored of it.
+select
+    n.major || '.' || n.minor || '.0' as release,       -- 1.34.0
+    n.major,                                            -- its first number: 1
+    n.minor,                                            -- its second: 34; the two sort as releases do
+    r.date,                                             -- when it came out; null: not yet, or not known
+    (select h.version from swagger_holds h where h.minor = n.major || '.' || n.minor
+        order by h.holds_from desc, h.recorded desc, h.rank desc limit 1) as swagger, -- its newest upload
+    (select count(*) from conformance_tests t where t.version = n.major || '.' || n.minor || '.0')
+        as conformance_tests,                           -- conformance tests stored for it
+    (select count(*) from release_endpoints e where e.release = n.major || '.' || n.minor || '.0')
+        as imported_endpoints                           -- endpoints in its imported <release>.json
+from (
+    select major, minor from releases
+    union
+    select cast(substr(minor, 1, instr(minor, '.') - 1) as integer),
+        cast(substr(minor, instr(minor, '.') + 1) as integer)
+    from swagger_holds
+) n left join releases r on r.major = n.major and r.minor = n.minor
+""",
+    "v_conformance_tests": """
+-- The conformance tests of each release.
+select
+    t.version,                                          -- the release whose conformance.yaml has the test
+    t.testname,                                         -- its title
+    t.codename,                                         -- what it calls itself in its user agent
+    t.file,                                             -- where it stands in Kubernetes' source
+    t.release                                           -- since when it is a conformance test
+from conformance_tests t
+""",
+    "v_endpoint_histories": """
+-- What APISnoop's conformance-endpoints.json tells of when endpoints were promoted and tested.
+select
+    h.endpoint,                                         -- operationId
+    h.promotion_release,                                -- the first release with it as stable
+    h.test_releases                                     -- JSON: the releases of the tests that hit it
+from endpoint_histories h
+""",
+    "v_release_endpoints": """
+-- The endpoints of imported releases that are not deprecated, in APISnoop's words.
+select
+    e.release,                                          -- 1.34.0
+    e.endpoint,                                         -- operationId
+    e.path,                                             -- template of the URL's path
+    e.category,                                         -- the first tag up to its first _
+    e."group",                                          -- API group; empty for core
+    e.version,                                          -- version of the group
+    e.kind,                                             -- the kind of object
+    e.action,                                           -- x-kubernetes-action
+    e.tests                                             -- JSON: the tests that hit it; null is no test
+from release_endpoints e
+""",
+    "v_coverage_history": """
+-- The tables of coverage as they were computed while a release was the newest.
+select
+    h.release,                                          -- the newest release then
+    h."table",                                          -- releases or progress
+    h.origin,                                           -- own or apisnoop
+    h.recorded,                                         -- when it was kept, UTC
+    h.rows                                              -- JSON: the rows of the table
+from coverage_history h
 """,
     "v_audits": """
 -- The newest result of each audit in each window, and those of single runs.

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlite_utils import Database
+
 from auditsvc.core.endpoints import parse_endpoint_list
 from auditsvc.core.results import AuditResult, FloatResult, MissingValue, render_result
 from auditsvc.core.runs import Run, RunKind
@@ -17,6 +19,13 @@ from auditsvc.store import ListKind, Store, StoredResult
 
 NOW = datetime(2023, 1, 16, 20, 23, 8, 5, tzinfo=UTC)
 DAY = Window.day(NOW)
+
+
+@contextmanager
+def looking_into(store: Store) -> Iterator[Database]:
+    """The store's file by a library that is good at looking into one."""
+    with store._connections.reading() as db:
+        yield Database(db, execute_plugins=False)
 
 
 def make_run(run_id: str = "run-1", **changes: Any) -> Run:

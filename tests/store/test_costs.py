@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, StoreError
 from auditsvc.store import CostDocument, CostKind, CostOrigin, CostRecord, Store
 from auditsvc.store.connections import connect
-from auditsvc.store.migrations import APPLICATION_ID, migrations
-from tests.store.made import NOW, on, undone
+from auditsvc.store.migrations import migrations
+from auditsvc.store.version import APPLICATION_ID
+from tests.store.made import NOW, looking_into, on, undone
 
 ALLOCATIONS, ASSETS, CLOUD_COSTS, TOTALS, AGGREGATES = CostKind
 DAY = Window.day(on("2024-05-01"))
@@ -154,7 +156,7 @@ def test_a_damaged_document_is_told(store: Store, spoiled: bytes) -> None:
 def test_view(store: Store) -> None:
     """v_costs has a row for each document, without its content."""
     put(store, ASSETS, b"{}", document(TOTALS, rows=4))
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         rows = list(db.query("select * from v_costs order by origin"))
     common = {
         "window_start": "2024-05-01T00:00:00.000000Z",
@@ -173,7 +175,7 @@ def test_view(store: Store) -> None:
 def test_a_store_without_costs_gets_them(tmp_path: Path) -> None:
     """A file of the first schema is brought up to date with all that is in it."""
     with closing(connect(tmp_path / "auditsvc.db", mode="rwc")) as db:
-        migrations.apply(db, stop_before="m002_costs")
+        migrations.apply(Database(db), stop_before="m002_costs")
         db.execute(f"pragma application_id = {APPLICATION_ID}")
         db.execute("pragma user_version = 1")
         db.execute(

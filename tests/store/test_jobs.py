@@ -55,12 +55,13 @@ def test_a_crash_interrupts_what_was_not_finished(store: Store) -> None:
     """After a crash, queued and running jobs are interrupted; those that had ended stay as they were."""
     jobs = [store.jobs.create("audit", "", created=NOW) for _ in JobState]
     before = [store.jobs.update(job.id, state=state) for job, state in zip(jobs, JobState, strict=True)]
-    assert store.jobs.interrupt_unfinished(LATER) == 2
+    assert store.interrupt_lost_jobs(now=LATER) == 0
+    assert store.jobs.interrupt_unfinished(LATER, living=["another"]) == 2
     after, _ = store.jobs.find(limit=9)
     for job, was in zip(reversed(after), before, strict=True):
         unfinished = was.state in (JobState.QUEUED, JobState.RUNNING)
         assert job == (replace(was, state=JobState.INTERRUPTED, finished=LATER) if unfinished else was)
-    assert store.jobs.interrupt_unfinished(LATER) == 0
+    assert store.jobs.interrupt_unfinished(LATER, living=()) == 0
 
 
 def test_the_newest_of_a_kind(store: Store) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
 from auditsvc.errors import NotFoundError
 from auditsvc.store import ListKind, Store
-from tests.store.made import NOW, hold_list, keep_list, make_run, make_usage, on, undone
+from tests.store.made import NOW, hold_list, keep_list, looking_into, make_run, make_usage, on, undone
 
 PENDING, INELIGIBLE = ListKind
 
@@ -21,7 +21,7 @@ def test_a_list_comes_back(store: Store, demo_data: Path) -> None:
     assert store.lists.keep(text, entries, recorded=NOW) == digest
     assert store.lists.text(digest) == text
     assert store.lists.get(digest) == entries
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         assert db.table("list_entries").count == len(entries.entries)
 
 
@@ -121,7 +121,7 @@ def test_lists_go_with_their_last_run(store: Store) -> None:
 
 def kept(store: Store) -> set[str]:
     """The hashes of all lists, of which none has lost its entry."""
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         hashes = {row["hash"] for row in db.table("lists").rows}
         assert {row["list"] for row in db.table("list_entries").rows} == hashes
     return hashes

@@ -8,7 +8,10 @@ import pytest
 from sqlite_utils import Database
 
 from auditsvc.store import Store
-from auditsvc.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrations
+from auditsvc.store.connections import connect
+from auditsvc.store.migrations import migrations
+from auditsvc.store.version import APPLICATION_ID, SCHEMA_VERSION
+from tests.store.made import NOW, looking_into, make_run, make_usage
 
 
 @contextmanager
@@ -72,12 +75,52 @@ def test_views_are_made_anew_with_each_version(tmp_path: Path) -> None:
         assert sorted(db.view_names()) == sorted([*names, "mine"])
 
 
+def test_an_older_run_brought_no_policy(tmp_path: Path) -> None:
+    """A file from before policies keeps its runs, and takes new ones with a policy beside them."""
+    with opened(tmp_path / "auditsvc.db") as db:
+        migrations.apply(db, stop_before="m010_policies")
+        numbers = "requests", "mapped", "malformed", "duplicates", "incomplete", "events"
+        times = "started", "finished", "recorded"
+        old = dict.fromkeys(numbers, 0) | dict.fromkeys(times, "2023-01-16T20:23:08.000000Z")
+        db.table("runs").insert(old | {"id": "old", "kind": "ci", "result": "success", "malformed_at": "[]"})
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute("pragma user_version = 8")
+    with Store.open(tmp_path) as store:
+        policy = store.policies.keep(b"kind: Policy", recorded=NOW)
+        store.runs.add(make_run("new", policy=policy), make_usage(), recorded=NOW)
+        assert (store.runs.get("old").policy, store.runs.get("new").policy) == (None, policy)
+
+
 def test_every_foreign_key_of_a_large_table_is_indexed(store: Store) -> None:
     """To delete a run looks up its rows and does not scan for them."""
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         plan = " ".join(
             row["detail"]
             for table in ("usage", "samples", "results")
             for row in db.query(f"explain query plan delete from {table} where run = 'x'")  # noqa: S608 - names above
         )
     assert not re.search("SCAN", plan)
+
+
+def test_results_of_an_older_file_stay(tmp_path: Path) -> None:
+    """A file without recorded inputs (schema 3 and on) keeps its results; what they came of stays unknown."""
+    path = tmp_path / "auditsvc.db"
+    with closing(connect(path, mode="rwc")) as conn:
+        db = Database(conn)
+        db.enable_wal()
+        migrations.apply(db, stop_before="m007_recorded_inputs")
+        with db.atomic():
+            db.execute(
+                """
+                insert into results values (
+                    '2023-01-16T00:00:00.000000Z', '2023-01-17T00:00:00.000000Z', null, 'swaggerTotal',
+                    'Passed', 1, '2023-01-16T20:23:08.000005Z', 'i', 'c', '{}', :result)
+                """,
+                {"result": '{"last_run": "2023-01-16T20:23:08.000005Z", "maps": []}'},
+            )
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute("pragma user_version = 3")
+    with Store.open(tmp_path) as store:
+        [stored] = store.sets.find()
+        assert (stored.key, stored.inputs) == ("swaggerTotal", "i")
+        assert store.sets.inputs(stored.window) == {}

@@ -20,6 +20,7 @@ from tests.store.made import (
     hold_swagger,
     keep_list,
     keep_swagger,
+    looking_into,
     make_failure,
     make_result,
     make_run,
@@ -161,6 +162,10 @@ def test_summary(store: Store) -> None:
         first=NOW,
         last=NOW,
         imported=False,
+        backwards=None,
+        gaps=None,
+        never_completed=None,
+        deprecated=None,
     )
 
 
@@ -289,7 +294,7 @@ def test_a_deleted_run_is_gone(store: Store) -> None:
     store.runs.delete("run-1")
     with pytest.raises(NotFoundError, match=UNKNOWN):
         store.runs.get("run-1")
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         counts = {name: db.table(name).count for name in ("runs", "usage", "samples", "results")}
     assert counts == {"runs": 1, "usage": 1, "samples": 1, "results": 2}
     assert store.runs.results("run-2") == store.sets.find() == [make_result()]

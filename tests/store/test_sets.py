@@ -55,7 +55,7 @@ def test_a_result_comes_back(store: Store) -> None:
     store.sets.put([failure])
     assert store.sets.find() == [failure]
     assert store.sets.find()[0].result.status is Status.FAILED
-    assert store.sets.texts() == {DAY: {"swaggerTotal": failure.text}}
+    assert store.sets.texts() == {DAY: {"swaggerTotal": failure.text.encode()}}
 
 
 def test_running_one_type_again_leaves_the_others(store: Store) -> None:
@@ -148,3 +148,28 @@ def test_every_result_round_trips(shared_store: Store, result: AuditResult) -> N
     stored = replace(make_result(), result=result)  # its text would have no paths that lead into one another
     shared_store.sets.put([stored])
     assert shared_store.sets.find() == [stored]
+
+
+class TestHistory:
+    """How audits ended, window by window."""
+
+    def test_pages(self, store: Store) -> None:
+        """Newest window first, then by key; windows and keys are chosen; runs' results are none of it."""
+        days = [Window.day(DAY.start + timedelta(days=number)) for number in range(3)]
+        store.sets.put([make_result(key, day) for day in days for key in ("b", "a")])
+        store.sets.put([make_failure("a", days[1])])
+        store.runs.add(make_run(), make_usage(), recorded=NOW)
+        store.runs.put_results("run-1", [make_failure("a", days[2])])
+        rows, total = store.sets.history(limit=3, offset=1)
+        assert total == 6
+        assert [(row.window, row.key) for row in rows] == [(days[2], "b"), (days[1], "a"), (days[1], "b")]
+        assert (rows[1].status, rows[1].checked, rows[1].last_run) == (Status.FAILED, 1, NOW)
+        assert store.sets.history(days[0], ["a"], limit=9)[1] == 1
+        assert store.sets.statuses(["a"], until=days[1]) == {
+            "a": [(days[0], Status.PASSED), (days[1], Status.FAILED)]
+        }
+        assert store.sets.statuses() == {
+            "a": list(zip(days, [Status.PASSED, Status.FAILED, Status.PASSED], strict=True)),
+            "b": [(day, Status.PASSED) for day in days],
+        }
+        assert store.sets.statuses([]) == {}

@@ -13,6 +13,7 @@ from tests.store.made import (
     NOW,
     hold_swagger,
     keep_swagger,
+    looking_into,
     make_document,
     make_run,
     make_usage,
@@ -40,7 +41,7 @@ def test_a_document_is_kept_once(store: Store) -> None:
     first = store.swaggers.keep(document, parse_swagger(document), recorded=NOW)
     again = store.swaggers.keep(document, parse_swagger(document), recorded=NOW + timedelta(days=1))
     assert again == first
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         assert [row["recorded"] for row in db.table("swaggers").rows] == ["2023-01-16T20:23:08.000005Z"]
         assert db.table("operations").count == 1
 
@@ -157,7 +158,7 @@ def test_a_swagger_goes_with_its_last_run(store: Store) -> None:
 
 def kept(store: Store) -> set[str]:
     """The hashes of all documents, of which none has lost its operations."""
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         hashes = {row["hash"] for row in db.table("swaggers").rows}
         assert {row["swagger"] for row in db.table("operations").rows} == hashes
     return hashes

@@ -15,7 +15,7 @@ from auditsvc.core.mapper import Unmapped
 from auditsvc.core.results import AuditResult
 from auditsvc.core.runs import RunKind
 from auditsvc.core.swagger import Level, Operation, Swagger, minor_version, parse_swagger
-from auditsvc.core.usage import OperationUsage, Usage
+from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Usage
 from auditsvc.store import ListKind, Store
 from auditsvc.store.views import VIEWS
 from tests.store.made import (
@@ -24,6 +24,7 @@ from tests.store.made import (
     hold_swagger,
     keep_list,
     keep_swagger,
+    looking_into,
     make_failure,
     make_result,
     make_run,
@@ -51,7 +52,7 @@ def ask(store: Store, sql: str, *parameters: object) -> list[dict[str, Any]]:
 def test_views_say_what_their_columns_mean(store: Store, view: str) -> None:
     """The file itself documents each view and each of its columns."""
     [row] = ask(store, "select sql from sqlite_master where name = ?", view)
-    with store._connections.reading() as db:
+    with looking_into(store) as db:
         columns = list(db.view(view).columns_dict)
     assert re.search(r"as\s+-- The .+\.$|as\s+-- (What|How) .+\.$", row["sql"], re.IGNORECASE | re.MULTILINE)
     documented = re.findall(r"(\w+)\"?,?\s+-- \S.+$", row["sql"].split("select", 1)[1], re.MULTILINE)
@@ -83,13 +84,26 @@ class TestRuns:
         run = make_run(kind=RunKind.PULL, pull="7", cluster="kind", version="v1.34.2")
         store.runs.add(run, usage, recorded=NOW)
         time = "2023-01-16T20:23:08.000005Z"
-        unknown = dict.fromkeys(("job", "build", "app", "revision", "pending", "ineligible"))
+        unknown = dict.fromkeys(("job", "build", "app", "revision", "pending", "ineligible", "policy"))
         assert ask(store, "select * from v_runs") == [
             unknown
             | {"run": "run-1", "kind": "pull", "day": "2023-01-16", "started": time, "finished": time}
             | {"result": "success", "cluster": "kind", "pull": "7", "version": "v1.34.2", "swagger": swagger}
             | {"requests": 9, "mapped": 2, "unmapped": 7, "operations": 2, "imported": 0}
-            | {"malformed": 1, "duplicates": 2, "incomplete": 3}
+            | {"malformed": 1, "duplicates": 2, "incomplete": 3, "never_completed": None}
+            | {"backwards": None, "longest_gap": None, "deprecated_requests": None}
+        ]
+
+    def test_tells_of_its_log(self, store: Store) -> None:
+        """What is known of a run's log as such."""
+        uses = tuple(DeprecatedUse("kubectl", name, "1.25", 2) for name in ("readPod", "listPod"))
+        gaps = Gap(NOW, 90.5), Gap(NOW, 20)
+        usage = replace(make_usage(), backwards=1, gaps=gaps, never_completed=3, deprecated=uses)
+        store.runs.add(make_run(), usage, recorded=NOW)
+        columns = "never_completed", "backwards", "longest_gap", "deprecated_requests"
+        [row] = ask(store, "select * from v_runs")
+        assert [{name: row[name] for name in columns}] == [
+            {"never_completed": 3, "backwards": 1, "longest_gap": 90.5, "deprecated_requests": 4}
         ]
 
     def test_marks_an_imported_report(self, store: Store) -> None:
@@ -122,9 +136,10 @@ class TestRuns:
             "swagger": keep_swagger(store, "own"),
             "pending": keep_list(store, "p"),
             "ineligible": keep_list(store, "i"),
+            "policy": store.policies.keep(b"kind: Policy", recorded=NOW),
         }
         store.runs.add(make_run(version="v1.34.0", **own), make_usage(), recorded=NOW)
-        assert ask(store, "select swagger, pending, ineligible from v_runs") == [own]
+        assert ask(store, "select swagger, pending, ineligible, policy from v_runs") == [own]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,53 @@
+"""Which version of the schema a file is of, and how it is brought to the newest one."""
+
+from contextlib import closing
+from pathlib import Path
+
+from auditsvc.errors import StoreError
+from auditsvc.store.connections import connect, look_into, reported, transaction
+from auditsvc.store.processes import alone
+
+SCHEMA_VERSION = 10
+"""How many migrations there are; a file's own is its ``PRAGMA user_version``."""
+
+APPLICATION_ID = 0x61756474
+"""``audt``: marks the file as ours, also for file(1)."""
+
+
+def migrate(path: Path) -> None:
+    """Creates the file or brings it to SCHEMA_VERSION; one that is up to date is only looked at.
+
+    Raises StoreError, and leaves the file as it was, where it is of a newer version, damaged or not ours.
+    """
+    # SQLite's own locks do not do, because its switch to WAL fails at once while anyone else reads.
+    with reported(path), alone(path.parent):
+        if path.exists() and is_current(path):
+            return
+        path.touch(mode=0o600)  # for its owner's eyes, as its folder, which may have been there before
+        with closing(connect(path, mode="rwc")) as db:
+            db.execute("pragma journal_mode = wal")
+            with transaction(db):
+                # What changes the schema is slow to import, and most files are up to date.
+                from sqlite_utils import Database
+
+                from auditsvc.store.migrations import apply
+
+                apply(Database(db, execute_plugins=False))
+                db.execute(f"pragma application_id = {APPLICATION_ID}")
+                db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+
+
+def is_current(path: Path) -> bool:
+    """Whether a file of ours is of this version, or must be migrated; StoreError where it is neither."""
+    with closing(look_into(path)) as db:
+        [(version,)] = db.execute("pragma user_version")
+        [(application,)] = db.execute("pragma application_id")
+        if application != APPLICATION_ID and (version or db.count("sqlite_master", "type = 'table'")):
+            raise StoreError(f"{path} is not auditsvc's: name another data folder, or move the file away")
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} was written by a newer auditsvc "
+                f"(schema {version}, this one knows {SCHEMA_VERSION}): use that version"
+            )
+        [(journal,)] = db.execute("pragma journal_mode")
+        return bool(version == SCHEMA_VERSION and journal == "wal")
