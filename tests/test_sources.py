@@ -13,11 +13,13 @@ from auditsvc.core.swagger import parse_swagger
 from auditsvc.core.usage import ExercisedBy
 from auditsvc.core.window import Window
 from auditsvc.errors import NoDataError
+from auditsvc.ingest import Log
 from auditsvc.service import Service
+from auditsvc.service.runs import RunUpload
 from auditsvc.sources import GivenInputs, StoreInputs
 from auditsvc.store import ListKind
 from tests.logs import NOON
-from tests.service.made import DAY, add_run, document, listing, put_documents, service_at
+from tests.service.made import DAY, add_run, document, listing, put_documents, report_of, service_at
 
 CI, PULL = RunKind.CI, RunKind.PULL
 SOURCES = (
@@ -236,6 +238,14 @@ class TestDocuments:
         assert (inputs.swagger, inputs.lists) == (subject.swagger, subject.lists)
         assert [one.id for one in inputs.catalogue.operations] == ["listPod"]
 
+    def test_policy(self, service: Service) -> None:
+        """The audit policy that it brought, and no other run's: none holds for all."""
+        policy = "kind: Policy\n"
+        run = add_run(service, PULL, "listPod", pull="1", policy=policy.encode())
+        other = add_run(service, PULL, "listPod", pull="2")
+        subjects = inputs_of(service).logs.subjects
+        assert {one.run.id: one.policy for one in subjects} == {run.id: policy, other.id: None}
+
     def test_held(self, service: Service) -> None:
         """Else the newest of its minor version and the lists that held when it finished."""
         hour = timedelta(hours=1)
@@ -250,14 +260,38 @@ class TestDocuments:
         assert names(subject.lists) == ({"readPod"}, {"createPod"})
 
     def test_old_version_changes_nothing(self, service: Service) -> None:
-        """A swagger of another version that is uploaded later changes nothing."""
+        """A swagger of an older version that is uploaded later changes nothing."""
         run = add_run(service, PULL, "listPod")
         before = inputs_of(service, run=run)
         expected = before.swagger, before.fingerprint()
-        for version in ("v1.20.0", "v1.99.0"):
-            service.documents.put_swagger(version, document("listJob"), holds_from=NOON - timedelta(hours=1))
+        service.documents.put_swagger("v1.20.0", document("listJob"), holds_from=NOON - timedelta(hours=1))
         after = inputs_of(service, run=run)
         assert (after.swagger, after.fingerprint()) == expected
+
+    def test_newer_version_tells_what_goes_away(self, service: Service) -> None:
+        """A swagger of a newer version is another input, and the run's own swagger stays what it is."""
+        run = add_run(service, PULL, "listPod")
+        before = inputs_of(service, run=run)
+        known = before.swagger, before.fingerprint()
+        service.documents.put_swagger("v1.99.0", document("listJob"), holds_from=NOON - timedelta(hours=1))
+        after = inputs_of(service, run=run)
+        assert after.swagger == known[0]
+        assert after.fingerprint() != known[1]
+        assert [release.version for release in after.releases.releases][-1] == "v1.99.0"
+        assert after.releases.releases[-1].operations.keys() == {"listJob"}
+
+    def test_logs(self, service: Service, tmp_path: Path) -> None:
+        """An imported report is no log: without any other run no log was ever received."""
+        report = tmp_path / "audit-endpoints.txt"
+        report.write_bytes(report_of("listPod"))
+        run, _ = service.runs.add(RunUpload(kind=PULL, logs=[Log.at(report)], version="v1.34.0"))
+        inputs = inputs_of(service, run=run)
+        assert not inputs.received("logs")
+        assert inputs.logs == Runs((), f"{run} is an imported report: its log was not seen")
+        logged = add_run(service, PULL, "listPod")
+        inputs = inputs_of(service, run=logged)
+        assert inputs.received("logs")
+        assert [subject.run for subject in inputs.logs.subjects] == [logged]
 
     def test_older_than_all(self, service: Service) -> None:
         """A run from before the first known ones has these."""

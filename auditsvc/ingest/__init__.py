@@ -14,10 +14,10 @@ from auditsvc.core.report import looks_like_report, parse_report
 from auditsvc.core.swagger import Swagger
 from auditsvc.core.usage import Usage
 from auditsvc.errors import ParseError, RequestError, TooLargeError
-from auditsvc.ingest.logs import Log, Range, no_event
+from auditsvc.ingest.logs import MAX_LINE_BYTES, Log, Range, no_event
 from auditsvc.ingest.progress import Progress, count_range, no_progress
 
-__all__ = ["Log", "Progress", "count_logs", "no_progress", "read_usage"]
+__all__ = ["Log", "Progress", "count_logs", "in_order", "no_progress", "read_usage", "require_swagger"]
 
 REPORT_START_BYTES = 4096
 REPORT_BYTES = 16 << 20
@@ -40,12 +40,17 @@ def read_usage(
         raise RequestError("no log is given")
     if len(logs) == 1 and (report := _report_text(logs[0])) is not None:
         return parse_report(report)
+    return count_logs(logs, require_swagger(swagger), jobs=jobs, sampled=sampled, progress=progress)
+
+
+def require_swagger(swagger: Swagger | None) -> Swagger:
+    """The swagger that a log is mapped with; RequestError where there is none."""
     if swagger is None:
         raise RequestError(
             "no swagger of that version is stored, so the log cannot be mapped; bring one with the run, "
             "or store it first (PUT /swagger/<version>, auditsvc swagger VERSION FILE)"
         )
-    return count_logs(logs, swagger, jobs=jobs, sampled=sampled, progress=progress)
+    return swagger
 
 
 def _report_text(log: Log) -> bytes | None:
@@ -75,7 +80,7 @@ def count_logs(
     InputError where one cannot be read or unpacked, or holds no audit event; WorkerError where a
     worker process dies.
     """
-    ordered = _in_order(logs)
+    ordered = in_order(logs)
     if jobs > 1:
         # Processes and executors are slow to import, and one job needs none.
         from auditsvc.ingest.parts import count_parts
@@ -87,7 +92,7 @@ def count_logs(
     return counting.usage()
 
 
-def _in_order(logs: Sequence[Log]) -> list[Log]:
+def in_order(logs: Sequence[Log]) -> list[Log]:
     """Rotated files by their first events; what cannot be looked into before it is read comes last."""
     return sorted(logs, key=_first_time) if len(logs) > 1 else list(logs)
 
@@ -96,7 +101,7 @@ def _first_time(log: Log) -> str:
     if log.path is None or not log.path.is_file():
         return "~"
     with log.opened() as stream:
-        for line in stream:
+        while line := stream.readline(MAX_LINE_BYTES):
             try:
                 return decode(line).staged
             except ParseError:

@@ -7,15 +7,15 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from types import ModuleType
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from auditsvc.errors import InputError
+from auditsvc.errors import EmptyLogError, InputError, TooLargeError
 
-BLOCK_BYTES = 64 << 10
-"""Small enough to stay in the processor's cache while it is decoded."""
+BLOCK_BYTES = 128 << 10
+"""Small enough to stay in the processor's cache while it is decoded, and enough for what each block costs."""
 
 MAX_LINE_BYTES = 32 << 20
 """A longer line is counted as malformed, unseen: the API server cuts its events far below."""
@@ -28,25 +28,38 @@ TOO_LONG = b"(a line that is too long)"
 class Log:
     """An audit log, plain or packed with gzip, zstandard, xz or bzip2; ``name`` is what messages call it.
 
-    Without a ``path`` it is a stream, which can be read once.
+    Without a ``path`` it is a stream, which can be read once. ``limit`` is how many bytes a packed one may
+    unpack to: a small file may hold more than any disk.
     """
 
     name: str
     path: Path | None
     stream: BufferedReader | None = None
+    limit: int | None = None
 
     @classmethod
-    def at(cls, path: Path, *, name: str | None = None) -> "Log":
+    def at(cls, path: Path, *, name: str | None = None, limit: int | None = None) -> "Log":
         """The log in a file, called by the file's name where no other is given."""
-        return cls(name or path.name, path)
+        return cls(name or path.name, path, limit=limit)
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """The unpacked log from its start; InputError where it cannot be read or unpacked."""
+        """The unpacked log from its start.
+
+        InputError where it cannot be read or unpacked, TooLargeError where it unpacks to more than the limit.
+        """
         with ExitStack() as stack, self._told_errors():
             packed = self.stream or stack.enter_context(cast(Path, self.path).open("rb"))
             unpack = _unpacker(packed)
-            yield packed if unpack is None else stack.enter_context(unpack(packed))
+            if unpack is None:
+                yield packed
+                return
+            unpacked = stack.enter_context(unpack(packed))
+            yield unpacked if self.limit is None else self._limited(unpacked, self.limit)
+
+    def _limited(self, unpacked: IO[bytes], limit: int) -> IO[bytes]:
+        error = TooLargeError(f"{self.name}: unpacks to more than {limit} bytes (max_unpacked_bytes)")
+        return BufferedReader(_Limited(unpacked, limit, error), BLOCK_BYTES)
 
     @property
     def plain_bytes(self) -> int:
@@ -64,6 +77,25 @@ class Log:
         except _unpacking_errors() as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise InputError(f"cannot read {self.name}: {reason}") from error
+
+
+class _Limited(RawIOBase):
+    """An unpacked stream that raises an error where it goes on after so many bytes."""
+
+    def __init__(self, unpacked: IO[bytes], limit: int, error: TooLargeError) -> None:
+        self._unpacked = cast(BufferedReader, unpacked)
+        self._left = limit
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        size = self._unpacked.readinto1(room)
+        self._left -= size
+        if self._left < 0:
+            raise self._error
+        return size
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +123,17 @@ class Range:
 
 
 def no_event(log: Log) -> InputError:
-    """What is wrong with a log that holds no audit event."""
-    return InputError(
-        f"{log.name}: no audit event in it (expected one audit.k8s.io/v1 Event as JSON on each line)"
-    )
+    """What is wrong with a log that holds no audit event: EmptyLogError where nothing was written to it."""
+    kind = EmptyLogError if _is_blank(log) else InputError
+    return kind(f"{log.name}: no audit event in it (expected one audit.k8s.io/v1 Event as JSON on each line)")
+
+
+def _is_blank(log: Log) -> bool:
+    """Whether the start of a log is nothing or white space; a stream, which is read, is taken for one."""
+    if log.path is None or not log.path.is_file():
+        return True
+    with log.opened() as stream:
+        return not stream.read(BLOCK_BYTES).strip()
 
 
 def _blocks(stream: IO[bytes], length: int | None) -> Iterator[bytes]:
@@ -151,9 +190,9 @@ def _zstd() -> ModuleType:
 
 
 def _unxz(file: IO[bytes]) -> IO[bytes]:
-    import lzma
+    from auditsvc.ingest.xz import Unxz
 
-    return lzma.open(file)
+    return BufferedReader(Unxz(file), BLOCK_BYTES)
 
 
 def _unbz2(file: IO[bytes]) -> IO[bytes]:

@@ -21,7 +21,10 @@ from auditsvc.errors import WorkerError
 from auditsvc.ingest.logs import BLOCK_BYTES, Log, Range, no_event
 from auditsvc.ingest.progress import Progress, count_range
 
-SMALLEST_PART = 4 << 20
+SMALLEST_PART = 16 << 20
+"""What is counted in the time that a worker takes to start and to hand on: less is not worth one, and this
+process takes so much more than a worker."""
+
 POLL_SECONDS = 0.1
 
 _FORK = multiprocessing.get_context("fork")
@@ -121,19 +124,21 @@ def _append(
 
 
 def _cut(logs: Sequence[Log], jobs: int) -> list[Range]:
-    """Parts of near equal size for that many jobs: ranges of plain files, the others whole."""
+    """Parts that take that many jobs near equally long: ranges of plain files, the others whole."""
     sizes = [log.plain_bytes for log in logs]
-    size = max(-(-sum(sizes) // jobs), SMALLEST_PART)
-    return [part for log, plain in zip(logs, sizes, strict=True) for part in _cut_log(log, plain, size)]
+    size = max(-(-(sum(sizes) - SMALLEST_PART) // jobs), SMALLEST_PART)
+    firsts = [size + SMALLEST_PART, *[size] * (len(logs) - 1)]
+    cuts = zip(logs, sizes, firsts, strict=True)
+    return [part for log, plain, first in cuts for part in _cut_log(log, plain, first, size)]
 
 
-def _cut_log(log: Log, plain: int, size: int) -> Iterator[Range]:
-    if plain <= size:
+def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
+    if plain <= first:
         yield Range(log)
         return
     start = 0
     with log.opened() as stream:
-        for target in range(size, plain, size):
+        for target in range(first, plain, size):
             stream.seek(max(target - 1, start))
             _skip_line(stream)
             end = min(stream.tell(), plain)
