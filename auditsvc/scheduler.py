@@ -7,9 +7,6 @@ run is made once whoever holds the lease, and runs that were missed are made up 
 """
 
 import logging
-import os
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,11 +17,10 @@ from typing import Any
 
 from auditsvc.errors import AuditsvcError
 from auditsvc.service import Service
+from auditsvc.service.schedule import LEASE
 from auditsvc.store import Lease
 
 log = logging.getLogger(__name__)
-
-LEASE = "schedule"
 
 BEAT_SECONDS = 10.0
 
@@ -52,7 +48,7 @@ class _Claim:
     def __init__(self, service: Service, patience: float) -> None:
         self._service = service
         self._patience = patience
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._holder = service.store.process.name
         self._lock = threading.Lock()
         self._seen: Lease | None = None
         self._since = time.monotonic()

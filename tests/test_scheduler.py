@@ -17,9 +17,9 @@ import pytest
 from auditsvc.config import ScheduleConfig
 from auditsvc.core.runs import RunKind
 from auditsvc.errors import StoreError
-from auditsvc.scheduler import LEASE, start_scheduler
+from auditsvc.scheduler import start_scheduler
 from auditsvc.service import Service
-from auditsvc.service.schedule import KIND
+from auditsvc.service.schedule import KIND, LEASE
 from auditsvc.store import Job, JobState, Store
 from tests.conftest import REPOSITORY
 from tests.service.made import add_run, move_clock, put_documents, service_at

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -9,12 +10,16 @@ from importlib import resources
 from auditsvc import __version__
 from auditsvc.audits import AuditType, Settings, audit_types, find_audit_type, run_audit, runnable
 from auditsvc.config import Config
+from auditsvc.core.endpoints import EndpointLists
 from auditsvc.core.results import AuditSet, render_result
+from auditsvc.core.runs import Baseline, Subject
+from auditsvc.core.waivers import Waiver
 from auditsvc.core.window import Window
-from auditsvc.errors import ConfigError, RequestError
+from auditsvc.errors import ConfigError, NoDataError, RequestError
 from auditsvc.service.jobs import Jobs, Steps
 from auditsvc.service.notify import StatusChange, find_changes
 from auditsvc.service.retention import whole_since
+from auditsvc.service.waivers import read_waivers
 from auditsvc.sources import StoreInputs
 from auditsvc.store import Job, Store, StoredResult
 
@@ -52,8 +57,8 @@ class Audits:
         """
         keys = [known.key for known in types or audit_types()]
         texts = self._store.sets.texts(window)
-        days = sorted({*texts, *self._days(window)})
-        return [AuditSet(day, {key: texts.get(day, {}).get(key) for key in keys}) for day in days]
+        sets = sorted((day, texts.get(day, {})) for day in {*texts, *self._days(window)})
+        return [AuditSet(day, {key: found.get(key) for key in keys}) for day, found in sets]
 
     def stored(self, window: Window | None = None, types: Sequence[AuditType] = ()) -> list[StoredResult]:
         """The results with their findings, in time order."""
@@ -70,6 +75,35 @@ class Audits:
         over = f"run {run_id}" if run_id else f"window: {window or self._span()}"
         named = f"audit types {', '.join(known.name for known in types)}" if types else "all audit types"
         return f"Running audit over {over} for {named}"
+
+    def subjects(self, day: Window, *, run_id: str | None = None) -> tuple[Subject, ...]:
+        """The runs that a day (or the one run) is judged by, with more than the audits need, for reports.
+
+        There are samples of what they and their baselines used, and they name what they are judged with.
+        None where that was never stored: their results say so.
+        """
+        inputs = self._inputs(day, run_id)
+        try:
+            found = inputs.runs.subjects
+        except NoDataError:
+            return ()
+        return tuple(
+            replace(
+                one,
+                run=inputs.classified(one.run),
+                usage=self._store.runs.usage(one.run.id, samples=True),
+                baseline=one.baseline and self._sampled(one.baseline),
+            )
+            for one in found
+        )
+
+    def _sampled(self, baseline: Baseline) -> Baseline:
+        runs = (replace(one, usage=self._store.runs.usage(one.run.id, samples=True)) for one in baseline.runs)
+        return replace(baseline, runs=tuple(runs))
+
+    def lists(self, day: Window, *, run_id: str | None = None) -> EndpointLists:
+        """The lists that a day (or the one run) is judged with."""
+        return self._inputs(day, run_id).lists
 
     def submit(
         self,
@@ -103,8 +137,9 @@ class Audits:
         are days of which retention may have taken something. What changed is told when all is done.
         """
         self._check(window, commit=commit, run_id=run_id)
+        waivers = read_waivers(self._config.waivers)
         if run_id is not None:
-            return self._run_alone(run_id, types)
+            return self._run_alone(run_id, types, waivers)
         span = window or self._span()
         days = self._days(span) or [_last_day(span)]
         if window is None and (whole := whole_since(self._config.retention, self._clock())):
@@ -113,7 +148,7 @@ class Audits:
         try:
             for done, day in enumerate(days):
                 steps(done, len(days))
-                changes += self._run_day(day, types, skip_unchanged=window is None)
+                changes += self._run_day(day, types, waivers, skip_unchanged=window is None)
             steps(len(days), len(days))
         finally:
             self._changed(changes)
@@ -138,39 +173,44 @@ class Audits:
 
     def _days(self, window: Window | None) -> list[Window]:
         """The days with data that the window overlaps."""
-        days = sorted({*self._store.runs.days(), *self._store.costs.days()})
-        return [day for day in days if window is None or day.overlaps(window)]
+        return sorted({*self._store.runs.days(window), *self._store.costs.days(window)})
 
-    def _inputs(self, window: Window, run_id: str | None = None) -> StoreInputs:
+    def _inputs(
+        self, window: Window, run_id: str | None = None, *, waivers: tuple[Waiver, ...] = ()
+    ) -> StoreInputs:
         run = self._store.runs.get(run_id) if run_id else None
         return StoreInputs(
             self._store,
             window,
-            settings=make_settings(self._config),
+            settings=replace(make_settings(self._config), waivers=waivers),
             rule=self._config.baseline,
             now=self._clock(),
             run=run,
         )
 
     def _run_day(
-        self, day: Window, types: Sequence[AuditType], *, skip_unchanged: bool
+        self, day: Window, types: Sequence[AuditType], waivers: tuple[Waiver, ...], *, skip_unchanged: bool
     ) -> list[StatusChange]:
-        inputs = self._inputs(day)
+        inputs = self._inputs(day, waivers=waivers)
         asked = types or runnable(self._all, inputs)
         if skip_unchanged:
             fresh = {stored.key: (stored.inputs, stored.code) for stored in self.stored(day, asked)}
             now = (inputs.fingerprint(), code_version())
             asked = [known for known in asked if fresh.get(known.key) != now]
         before = {known.key: self._store.sets.last_status(day, known.key) for known in asked}
-        results = self._results(inputs, asked) if asked else []
-        self._store.sets.put(results)
+        if not asked:
+            return []
+        results = self._results(inputs, asked)
+        self._store.sets.put(results, recorded=inputs.recorded())
         return find_changes(before, results)
 
-    def _run_alone(self, run_id: str, types: Sequence[AuditType]) -> list[StoredResult]:
+    def _run_alone(
+        self, run_id: str, types: Sequence[AuditType], waivers: tuple[Waiver, ...]
+    ) -> list[StoredResult]:
         day = Window.day(self._store.runs.get(run_id).finished)
-        inputs = self._inputs(day, run_id)
+        inputs = self._inputs(day, run_id, waivers=waivers)
         results = self._results(inputs, types or runnable(self._all, inputs))
-        self._store.runs.put_results(run_id, results)
+        self._store.runs.put_results(run_id, results, recorded=inputs.recorded())
         return results
 
     def _results(self, inputs: StoreInputs, types: Sequence[AuditType]) -> list[StoredResult]:
@@ -204,6 +244,8 @@ def make_settings(config: Config) -> Settings:
         exercised_by=config.exercised_by,
         rel_tol=config.rel_tol,
         abs_tol=config.abs_tol,
+        max_gap=config.max_gap,
+        target_release=config.target_release,
         cost_tolerance=config.cost_tolerance,
     )
 

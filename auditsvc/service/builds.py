@@ -99,12 +99,15 @@ class Build:
             raise ParseError(f"{url}: {error}") from error
         return document
 
-    def download_logs(self, folder: Path, *, limit: int, progress: Progress) -> list[Log]:
-        """Its audit logs, else the report of them, as files in a folder; each at most ``limit`` bytes.
+    def download_logs(
+        self, folder: Path, *, limit: int, unpacked_limit: int, progress: Progress
+    ) -> list[Log]:
+        """Its audit logs, else the report of them, as files in a folder; together at most ``limit`` bytes.
 
+        Each may unpack to ``unpacked_limit``: what a pull request's job leaves is the work of a stranger.
         Raises FetchError, also where there is neither.
         """
-        logs = []
+        logs: list[Log] = []
         for number, found in enumerate(self._kept()):
             file = folder / str(number)  # not its own name, which somebody else chose
             self.fetcher.download(
@@ -113,7 +116,8 @@ class Build:
                 limit=limit,
                 progress=partial(progress, found.url),
             )
-            logs.append(Log.at(file, name=found.name))
+            limit -= file.stat().st_size
+            logs.append(Log.at(file, name=found.name, limit=unpacked_limit))
         return logs
 
     def _kept(self) -> list[RemoteObject]:

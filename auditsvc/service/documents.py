@@ -6,6 +6,7 @@ from datetime import datetime
 from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
 from auditsvc.core.swagger import Level, Operation, minor_version, parse_swagger
 from auditsvc.errors import NotFoundError
+from auditsvc.service.coverage import record_coverage
 from auditsvc.store import ListKind, ListRecord, Store, SwaggerRecord
 
 
@@ -27,7 +28,9 @@ class Documents:
         now = self._clock()
         with self._store.transaction():
             digest = self._store.swaggers.keep(document, swagger, recorded=now)
-            return self._store.swaggers.hold(version, digest, holds_from=holds_from or now, recorded=now)
+            record = self._store.swaggers.hold(version, digest, holds_from=holds_from or now, recorded=now)
+            record_coverage(self._store, now=now)
+        return record
 
     def swaggers(self) -> list[SwaggerRecord]:
         """The uploads, the highest version first."""
@@ -69,7 +72,9 @@ class Documents:
         now = self._clock()
         with self._store.transaction():
             digest = self._store.lists.keep(text, entries, recorded=now)
-            return self._store.lists.hold(kind, digest, holds_from=holds_from or now, recorded=now)
+            record = self._store.lists.hold(kind, digest, holds_from=holds_from or now, recorded=now)
+            record_coverage(self._store, now=now)
+        return record
 
     def list_of(self, kind: ListKind, *, at: datetime | None = None) -> tuple[ListRecord, EndpointList]:
         """The list of that kind that holds now, or held at a time. NotFoundError where there is none."""

@@ -24,6 +24,12 @@ log = logging.getLogger(__name__)
 KIND = "schedule"
 """The kind of the jobs that are scheduled runs. The newest of them says when the next is due."""
 
+LEASE = "schedule"
+"""Who holds it makes the runs."""
+
+LEASE_SECONDS = 60
+"""A lease whose heartbeat is older is nobody's: a holder that was killed is replaced within that time."""
+
 _DESCRIPTION = "Scheduled sync, audits and retention"
 
 COST_DAYS = 3
@@ -92,6 +98,11 @@ class Schedule:
         while len(times) < count:
             times.append(_next(self.trigger(), times[-1]))
         return list(map(PlannedRun, times))
+
+    def is_held(self) -> bool:
+        """Whether a process that lives holds the lease, by the clocks of both."""
+        lease = self.store.leases.get(LEASE)
+        return lease is not None and abs(self.clock() - lease.heartbeat).total_seconds() <= LEASE_SECONDS
 
     def run(self, *, stopped: Callable[[], bool] = bool) -> None:
         """Makes a scheduled run in this thread, recorded as a job; ``stopped`` cuts it off.

@@ -1,9 +1,7 @@
 """Takes in what CI left in a bucket: the newest successful builds of the configured Prow jobs, as runs."""
 
-import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,10 +19,6 @@ from auditsvc.service.runs import RunService, RunUpload
 
 _MOST_BROKEN = 3
 """After so many broken builds something else is broken: a template, or the job."""
-
-
-_FOLDER = "sync-"
-_ABANDONED_SECONDS = 86400
 
 
 def no_progress(_what: str, _done: int, _total: int | None) -> None:
@@ -106,7 +100,12 @@ class Sync:
                 started=started.at,
                 finished=finished.at,
                 **build.documents(commit=commit, version=version),
-                logs=build.download_logs(folder, limit=self._config.max_upload_bytes, progress=progress),
+                logs=build.download_logs(
+                    folder,
+                    limit=self._config.max_upload_bytes,
+                    unpacked_limit=self._config.max_unpacked_bytes,
+                    progress=progress,
+                ),
             )
             run, new = self._runs.add(upload, progress=_Counted(build.url, progress))
         if new:
@@ -123,21 +122,11 @@ class Sync:
     @contextmanager
     def _folder(self) -> Iterator[Path]:
         try:
-            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _remove_abandoned(self._spool)
-            folder = TemporaryDirectory(prefix=_FOLDER, dir=self._spool)
+            folder = TemporaryDirectory(prefix="sync-", dir=self._spool)
         except OSError as error:
             raise StoreError(f"cannot write to {self._spool}: {error.strerror}") from error
         with folder as name:
             yield Path(name)
-
-
-def _remove_abandoned(spool: Path) -> None:
-    """Removes what a killed process left; no download takes a day."""
-    for left in spool.glob(f"{_FOLDER}*"):
-        with suppress(FileNotFoundError):  # another sync does the same
-            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 class _Counted:

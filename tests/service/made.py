@@ -34,8 +34,10 @@ EQUALITY = find_audit_type("operationEquality")
 PENDING = find_audit_type("pendingReconciliation")
 INELIGIBLE = find_audit_type("ineligibleConsistency")
 TOTAL = find_audit_type("swaggerTotal")
+DEPRECATED = find_audit_type("deprecatedUse")
+INTEGRITY = find_audit_type("logIntegrity")
 COSTS = find_audit_type("allocationTotal")
-CONFORMANCE: tuple[AuditType, ...] = (INELIGIBLE, EQUALITY, PENDING, TOTAL)
+CONFORMANCE: tuple[AuditType, ...] = (DEPRECATED, INELIGIBLE, INTEGRITY, EQUALITY, PENDING, TOTAL)
 
 
 @dataclass

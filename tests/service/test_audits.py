@@ -409,7 +409,7 @@ class TestSets:
         """They hold the bytes that were made when the results were stored."""
         stored = filled.audits.run(DAY)
         [found] = filled.audits.sets(DAY, CONFORMANCE)
-        assert found.results == {one.key: one.text for one in stored}
+        assert found.results == {one.key: one.text.encode() for one in stored}
 
     def test_deleted_run(self, filled: Service) -> None:
         """A day's results stay when its runs are deleted."""

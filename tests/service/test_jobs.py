@@ -8,7 +8,7 @@ import pytest
 from auditsvc.errors import NotFoundError, RequestError
 from auditsvc.service import Service
 from auditsvc.service.jobs import Jobs, Steps
-from auditsvc.store import Job, JobState
+from auditsvc.store import Job, JobState, Store
 from tests.service.made import move_clock
 
 
@@ -115,14 +115,29 @@ def test_close(empty: Service) -> None:
     assert jobs.get(second.id).finished == empty.clock()
 
 
+def test_an_end_that_the_disk_had_no_room_for(empty: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """It is recorded when there is room again: no job seems to run for ever."""
+
+    def fail(_steps: Steps) -> None:
+        with empty.store._connections.reading() as db:  # the worker's own: for it the disk is full now
+            db.execute("pragma max_page_count = 1")
+        raise RequestError("x" * 100_000)
+
+    job = empty.jobs.wait(empty.jobs.start("audit", "fails", fail))
+    assert "is not recorded yet" in caplog.text
+    assert (job.state, job.error) == (JobState.FAILED, "x" * 100_000)
+
+
 def test_interrupt_unfinished(empty: Service) -> None:
     """What a crashed process left behind is interrupted, what had ended stays."""
     done = empty.jobs.wait(empty.jobs.start("audit", "done", lambda _: None))
-    left = [empty.store.jobs.create("audit", "left", created=empty.clock()) for _ in range(2)]
-    empty.store.jobs.update(left[0].id, state=JobState.RUNNING)
+    queued = empty.store.jobs.create("audit", "of a process that lives", created=empty.clock())
+    with Store.open(empty.config.data) as other:
+        left = [other.jobs.create("audit", "left", created=empty.clock()) for _ in range(2)]
+        other.jobs.update(left[0].id, state=JobState.RUNNING)
     move_clock(empty, timedelta(hours=1))
     empty.jobs.interrupt_unfinished()
-    assert empty.jobs.get(done.id) == done
+    assert [empty.jobs.get(job.id) for job in (done, queued)] == [done, queued]
     for job in left:
         found = empty.jobs.wait(job)
         assert (found.state, found.finished) == (JobState.INTERRUPTED, empty.clock())

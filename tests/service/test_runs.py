@@ -1,6 +1,7 @@
 import gzip
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import zstandard
 import auditsvc.ingest.parts
 from auditsvc.core.runs import Run, RunKind, RunResult
 from auditsvc.core.window import Window
-from auditsvc.errors import InputError, NotFoundError, ParseError, RequestError
+from auditsvc.errors import InputError, NotFoundError, ParseError, RequestError, TooLargeError
 from auditsvc.ingest import Log
 from auditsvc.service import Service
-from auditsvc.service.runs import RunUpload
+from auditsvc.service.runs import MAX_POLICY_BYTES, RunUpload
 from auditsvc.store import ListKind
 from tests.logs import NOON, event
 from tests.service.made import (
@@ -31,6 +32,7 @@ from tests.service.made import (
 )
 
 PULL, CI = RunKind.PULL, RunKind.CI
+POLICY = b"apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  stages: [Panic]\n"
 ORIGIN: dict[str, Any] = {
     "result": RunResult.FAILURE,
     "cluster": "kind",
@@ -232,7 +234,39 @@ class TestDocuments:
         run = add_run(service, CI, "listPod", swagger=swagger, pending=pending, ineligible=pending)
         assert (run.swagger, run.pending, run.ineligible) == (swagger, pending, pending)
 
-    @pytest.mark.parametrize("name", ["swagger", "pending", "ineligible"])
+    def test_policy(self, service: Service) -> None:
+        """Its audit policy is kept with it, mistakes and all; another run may name it by its hash."""
+        run = add_run(service, CI, "listPod", policy=POLICY)
+        assert run.policy is not None
+        assert service.store.policies.text(run.policy) == POLICY.decode()
+        other = add_run(service, PULL, "listPod", policy=run.policy)
+        assert service.runs.get(other.id).policy == run.policy
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (b"rules:\n- }", "^policy: line 2, column 3: not YAML"),
+            (b"- a", "^policy: line 1, column 1: expected a policy: a mapping"),
+            (b"", "^policy: line 1: an empty document"),
+            (b"kind: \xff", "^policy: line 1, column 7: not UTF-8"),
+            (b"kind: Policy\nkind: Policy", "^policy: line 2, column 1: a second kind in one policy"),
+            (b"#" * MAX_POLICY_BYTES + b"\n", "^policy: larger than 65536 bytes"),
+        ],
+    )
+    def test_bad_policy(self, text: bytes, message: str, service: Service) -> None:
+        """What is no policy is refused with the whole run, its lists too."""
+        before = service.store.lists.text(service.documents.list_of(ListKind.PENDING)[0].hash)
+        upload = RunUpload(kind=CI, logs=[log_of("listPod")], pending=listing("new"), policy=text)
+        with pytest.raises((ParseError, TooLargeError), match=message):
+            service.runs.add(upload)
+        assert runs_of(service) == 0
+        with pytest.raises(NotFoundError):
+            service.store.lists.text(sha256(listing("new")).hexdigest())
+        with pytest.raises(NotFoundError):
+            service.store.policies.text(sha256(text).hexdigest())
+        assert before == listing("deletePod")
+
+    @pytest.mark.parametrize("name", ["swagger", "pending", "ineligible", "policy"])
     def test_unknown_hash(self, name: str, service: Service) -> None:
         """And none that are not."""
         with pytest.raises(NotFoundError, match=f"^unknown .*: {'0' * 64}"):
@@ -299,6 +333,7 @@ class TestSameContent:
             {"finished": NOON + timedelta(days=1)},
             {"swagger": document()},
             {"pending": listing()},
+            {"policy": POLICY},
         ],
     )
     def test_other_content(self, change: dict[str, Any], text: bytes, service: Service) -> None:
@@ -314,8 +349,8 @@ class TestSameContent:
         assert len(ids) == 4
 
     def test_id(self, text: bytes, service: Service) -> None:
-        """An id says its kind."""
-        assert self.add(service, [as_log(text)])[0].startswith("ci-")
+        """An id says its kind, and is the one that the same content had in releases before."""
+        assert self.add(service, [as_log(text)]) == ("ci-92fe1eeca9cf", True)
 
 
 class TestFind:
@@ -404,7 +439,7 @@ class TestDelete:
         """It goes with its results and with what it alone brought; others stay."""
         own = document("listPod")
         shared = listing("readPod")
-        run = add_run(service, PULL, "listPod", swagger=own, pending=shared)
+        run = add_run(service, PULL, "listPod", swagger=own, pending=shared, policy=POLICY)
         other = add_run(service, PULL, "listPod", hours=1, pending=shared)
         service.audits.run(None, [EQUALITY], run_id=run.id)
         service.runs.delete(run.id)
@@ -414,7 +449,10 @@ class TestDelete:
         assert other.pending is not None
         with pytest.raises(NotFoundError):
             service.store.swaggers.document(run.swagger)
+        assert run.policy is not None
+        with pytest.raises(NotFoundError):
+            service.store.policies.text(run.policy)
         assert service.store.lists.text(other.pending) == shared
         assert service.runs.find(limit=9) == ([other], 1)
-        again = add_run(service, PULL, "listPod", swagger=own, pending=shared)
+        again = add_run(service, PULL, "listPod", swagger=own, pending=shared, policy=POLICY)
         assert (again.id, service.runs.results(again.id)) == (run.id, [])

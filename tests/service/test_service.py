@@ -15,8 +15,10 @@ def test_open(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
     with service_at(folder) as service:
         put_documents(service)
-        service.ready()
-        assert service.spool == folder / "spool"
+        service.store.runs.received()
+        assert service.spool.parent == folder / "spool"
+        assert service.spool.is_dir()
+    assert not list((folder / "spool").iterdir())
     with service_at(folder) as service:
         assert [record.version for record in service.documents.swaggers()] == ["v1.34.0"]
 
@@ -26,7 +28,7 @@ def test_closed(tmp_path: Path) -> None:
     with suppress(ZeroDivisionError), open_service(Config(data=tmp_path)) as service:
         raise ZeroDivisionError
     with pytest.raises(StoreError, match="was closed by this process"):
-        service.ready()
+        service.store.runs.received()
 
 
 def test_unusable_folder(tmp_path: Path) -> None:
