@@ -4,21 +4,27 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import Response, jsonify, url_for
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from auditsvc.audits import AuditType, audit_types, find_audit_type
-from auditsvc.core.results import AuditSet, render_set
+from auditsvc.core.results import AuditSet, Status, render_set
 from auditsvc.core.window import Window
 from auditsvc.errors import WorkerError
 from auditsvc.schemas import (
     ArgumentsSchema,
+    AuditHistorySchema,
     AuditTypeSchema,
+    FindingSchema,
     JobFiltersSchema,
     JobSchema,
+    JobsPage,
     Page,
+    PageArgumentsSchema,
+    PlannedRunSchema,
     enveloped,
     listed,
     paged,
+    types_field,
     window_field,
 )
 from auditsvc.store import Job, JobState
@@ -35,16 +41,41 @@ _JOB_ID = {
     "description": "A job's id",
     "schema": {"type": "string", "examples": ["17"]},
 }
+_NEXT = fields.List(
+    fields.Nested(PlannedRunSchema),
+    metadata={"description": "The scheduled runs to come, the next first; none where nothing is scheduled"},
+)
 
 
 class AuditSetArgumentsSchema(ArgumentsSchema):
     """Which AuditSets are asked for."""
 
     window = window_field()
-    type = fields.List(
-        fields.String(metadata={"enum": _NAMES}),
-        load_default=[],
-        metadata={"description": "Only these audits, by type or key; may be repeated. By default all"},
+    type = types_field(_NAMES)
+
+
+class HistoryArgumentsSchema(PageArgumentsSchema):
+    """Which results are asked for."""
+
+    window = window_field()
+    type = types_field(_NAMES)
+
+
+class FindingFiltersSchema(HistoryArgumentsSchema):
+    """Which findings are asked for."""
+
+    run = fields.String(
+        metadata={
+            "description": "Those of this run, judged alone, in place of a window's",
+            "examples": ["pull-1b4f0e985197"],
+        },
+    )
+    status = fields.String(
+        validate=validate.OneOf([Status.FAILED, Status.WARNING]),
+        metadata={"description": "Only findings that make a result this"},
+    )
+    key = fields.String(
+        metadata={"description": "Only findings with this in their key, in any case", "examples": ["Pod"]}
     )
 
 
@@ -115,13 +146,41 @@ def list_audit_types() -> list[AuditType]:
     return list(audit_types())
 
 
+@blueprint.get("/history")
+@blueprint.query(HistoryArgumentsSchema)
+@blueprint.response(200, paged(AuditHistorySchema))
+def list_audit_history(type: list[str], limit: int, offset: int, window: str | None = None) -> Page:
+    """How the audits ended, newest window first: since when so, and how many sets ago they Passed"""
+    rows, total = service.reports.history(read_window(window), _types(type), limit=limit, offset=offset)
+    return Page(data=rows, total=total, limit=limit, offset=offset)
+
+
+@blueprint.get("/findings")
+@blueprint.query(FindingFiltersSchema)
+@blueprint.response(200, paged(FindingSchema))
+@blueprint.alt_response(404, response="NOT_FOUND")
+def list_findings(
+    type: list[str], limit: int, offset: int, window: str | None = None, **filters: Any
+) -> Page:
+    """What the audits found: with what to do about it, and where it was seen
+
+    Of every day that the window overlaps, of all without one, in time order; or of one run. In a result the
+    hard findings come first.
+    """
+    rows, total = service.reports.findings(
+        read_window(window), _types(type), **_filters(**filters), limit=limit, offset=offset
+    )
+    return Page(data=rows, total=total, limit=limit, offset=offset)
+
+
 @blueprint.get("/jobs")
 @blueprint.query(JobFiltersSchema)
-@blueprint.response(200, paged(JobSchema))
-def list_jobs(limit: int, offset: int, state: str | None = None) -> Page:
-    """The jobs, newest first"""
+@blueprint.response(200, paged(JobSchema, next=_NEXT))
+def list_jobs(limit: int, offset: int, state: str | None = None) -> JobsPage:
+    """The jobs, newest first, and the scheduled runs to come"""
     jobs, total = service.jobs.find(state=JobState(state) if state else None, limit=limit, offset=offset)
-    return Page(data=jobs, total=total, limit=limit, offset=offset)
+    next_runs = service.schedule.next_runs()
+    return JobsPage(data=jobs, total=total, limit=limit, offset=offset, next=next_runs)
 
 
 @blueprint.get("/jobs/<job_id>", parameters=[_JOB_ID])
@@ -134,15 +193,20 @@ def get_job(job_id: str) -> Job:
 
 def answer_sets(audit_sets: Iterable[AuditSet]) -> Response:
     """AuditSets in their envelope, as the bytes that they are stored in."""
-    body = f'{{"code":200,"data":[{",".join(map(render_set, audit_sets))}]}}\n'
+    body = b'{"code":200,"data":[' + b",".join(map(render_set, audit_sets)) + b"]}\n"
     return Response(body, mimetype="application/json")
 
 
 def sets_of_run(run_id: str, types: Sequence[AuditType] = ()) -> list[AuditSet]:
     """What was found when a run was judged alone, as one AuditSet of its day. Raises NotFoundError."""
-    texts = {stored.key: stored.text for stored in service.runs.results(run_id)}
+    texts = {stored.key: stored.text.encode() for stored in service.runs.results(run_id)}
     window = Window.day(service.runs.get(run_id).finished)
     return [AuditSet(window, {known.key: texts.get(known.key) for known in types or audit_types()})]
+
+
+def _filters(run: str | None = None, status: str | None = None, key: str | None = None) -> dict[str, Any]:
+    """Which findings are asked for, as the service calls it."""
+    return {"run_id": run, "status": Status(status) if status else None, "text": key}
 
 
 def _types(names: Iterable[str]) -> list[AuditType]:

@@ -12,6 +12,7 @@ from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import MultiDict
 from werkzeug.local import LocalProxy
+from werkzeug.routing import BaseConverter
 
 from auditsvc.core.window import Window, parse_window
 from auditsvc.errors import RequestError
@@ -28,6 +29,13 @@ View = Callable[..., Any]
 
 service = cast(Service, LocalProxy(lambda: current_app.extensions[EXTENSION]))
 """The service of the app that handles the request."""
+
+
+class RunIdConverter(BaseConverter):
+    """A run's id in a path, ``<run:run_id>``: ``/runs/compare`` is no run, and cannot be deleted like one."""
+
+    regex = "(?!compare$)[^/]+"
+    part_isolating = True
 
 
 def read_window(text: str | None) -> Window | None:

@@ -16,12 +16,17 @@ from auditsvc.errors import (
     AuditsvcError,
     ConflictError,
     FetchError,
+    ForbiddenError,
     InputError,
     NotFoundError,
     RequestError,
     StoreError,
     TooLargeError,
+    TooManyError,
+    TooSlowError,
+    UnauthorizedError,
 )
+from auditsvc.web.access import challenge
 from auditsvc.web.pages import blueprint as pages
 
 log = logging.getLogger(__name__)
@@ -31,6 +36,10 @@ _STATUSES: dict[type[AuditsvcError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooSlowError: HTTPStatus.REQUEST_TIMEOUT,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
     RequestError: HTTPStatus.BAD_REQUEST,
     InputError: HTTPStatus.BAD_REQUEST,
     FetchError: HTTPStatus.BAD_GATEWAY,
@@ -48,7 +57,13 @@ def _answer_own(error: AuditsvcError) -> Response:
     status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), None)
     if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s: %s", request.method, request.path, error)
-    return _answer(status or HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    answer = _answer(status or HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    match error:
+        case UnauthorizedError():
+            answer.headers["WWW-Authenticate"] = challenge()
+        case TooManyError():
+            answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _answer_http(error: HTTPException) -> Response:

@@ -13,6 +13,8 @@ from auditsvc.audits import AuditType, audit_types
 from auditsvc.core.results import AuditResult, AuditSet, MissingValue, Status, render_result, render_set
 from auditsvc.core.window import Window
 from auditsvc.schemas import ErrorSchema
+from auditsvc.store import Role
+from auditsvc.web.access import READING, needed_role
 
 _DESCRIPTION = """\
 auditsvc keeps a Kubernetes API's promises honest. It reads audit logs, swagger documents and the community's
@@ -21,13 +23,32 @@ endpoint lists, and runs typed audits over them: invariants that must hold whate
 Every answer is an envelope `{"code": 200, "data": …}`. An error has the same HTTP status and
 `{"code": 4xx, "data": null, "message": "…"}`, whose message names the parameter. Unknown parameters are
 refused. Lists are paged with `limit` and `offset`, and say their `total`. Times are RFC 3339, in answers in
-UTC. Audits are served at `/audit` and, the same, at `/model/etl/audit`, where Kubecost had them.
+UTC.
+
+A server with tokens wants one of them as `Authorization: Bearer <token>`: a `reader`'s to read, a `writer`'s
+for whatever changes something, an `admin`'s for the tokens themselves. What a call needs stands with it.
+Without any token, a server that only its own machine can reach asks for none. Browsers may send the token as
+the password of HTTP Basic, with any user name, to read.
+
+Audits are served at `/audit` and, the same, at `/model/etl/audit`, where Kubecost had them.
 """
 _SERVERS = [{"url": "/", "description": "This server"}]
 _AUDIT_SERVERS = [*_SERVERS, {"url": "/model/etl", "description": "Where Kubecost's Audit API was"}]
 
 _ERRORS = {
     "BAD_REQUEST": (400, "A parameter or the body is not what it should be", "illegal window: fortnight"),
+    "UNAUTHORIZED": (401, "A token is needed, or the one shown does not hold", "no such token"),
+    "FORBIDDEN": (
+        403,
+        "The token does not allow it",
+        "this needs a token of the role writer, and 4f1d2c3b9a80 is a reader's",
+    ),
+    "TOO_SLOW": (408, "The body took too long", "body: did not arrive within 1800 s (max_upload_time)"),
+    "TOO_MANY": (
+        429,
+        "More requests than `rate_limit` allows; `Retry-After` says when to try again",
+        "more than 600 writing requests a minute (rate_limit): try again in 3 s",
+    ),
     "NOT_FOUND": (404, "What was named is not there", "unknown run: pull-1 (GET /runs lists them)"),
     "TOO_LARGE": (
         413,
@@ -37,6 +58,15 @@ _ERRORS = {
     "SERVICE_UNAVAILABLE": (503, "The store cannot be used", "auditsvc.db cannot grow: the disk is full"),
     "DEFAULT_ERROR": (500, "Any other error", "an internal error, which is a bug in auditsvc"),
 }
+
+_BEARER = "bearer"
+_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token of `auditsvc token create` or `POST /tokens`",
+}
+
+_REFUSALS = {"401": "UNAUTHORIZED", "403": "FORBIDDEN", "408": "TOO_SLOW", "429": "TOO_MANY"}
 
 _EXAMPLE = AuditSet(
     Window.day(date(2026, 1, 31)),
@@ -53,7 +83,7 @@ _EXAMPLE = AuditSet(
                     ),
                 ),
             )
-        ),
+        ).encode(),
         "swaggerTotal": None,
     },
 )
@@ -78,6 +108,7 @@ def spec_options() -> dict[str, Any]:
 
 def describe_components(spec: APISpec) -> None:
     """Adds what no marshmallow schema describes: the AuditSets, made from the registry, and the errors."""
+    spec.components.security_scheme(_BEARER, _SCHEME)
     spec.components.schema(
         "MissingValue", _object({"Description": {"type": "string"}, "Key": {"type": "string"}})
     )
@@ -92,16 +123,16 @@ def describe_components(spec: APISpec) -> None:
     spec.components.schema("AuditStarted", _envelope({"oneOf": [message, sets]}))
     for name, (code, description, example) in _ERRORS.items():
         body = {"schema": ErrorSchema, "example": {"code": code, "data": None, "message": example}}
-        spec.components.response(
-            name, {"description": description, "content": {"application/json": body}}, lazy=True
-        )
+        answer = {"description": description, "content": {"application/json": body}}
+        # What the guard answers is named by no view, and is added to them when the document is read.
+        spec.components.response(name, answer, lazy=name not in _REFUSALS.values())
 
 
 def read_spec(spec: APISpec) -> dict[str, Any]:
     """The document, in an order that does not change and that is good to read."""
     document = json.loads(json.dumps(spec.to_dict()))
     for path, item in document["paths"].items():
-        document["paths"][path] = {name: _ordered(part) for name, part in item.items()}
+        document["paths"][path] = {name: _ordered(_guarded(name, part)) for name, part in item.items()}
         if path.startswith("/audit"):
             document["paths"][path]["servers"] = _AUDIT_SERVERS
     document["components"] = {
@@ -129,13 +160,34 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
+def _guarded(method: str, part: Any) -> Any:
+    """An operation with who may call it, and what it answers to others; other parts of a path as they are."""
+    if "responses" not in part:
+        return part
+    role = needed_role(f"{part['tags'][0]}.{part['operationId']}", method.upper())
+    if role is None:
+        return part
+    limited = {"408": "requestBody" in part, "429": method.upper() not in READING}
+    answers = {
+        status: {"$ref": f"#/components/responses/{name}"}
+        for status, name in _REFUSALS.items()
+        if limited.get(status, True)
+    }
+    security: list[dict[str, list[str]]] = [{_BEARER: [role.value]}]
+    if role is not Role.ADMIN:
+        security.append({})  # a server without tokens asks for none, but never lets just anybody make them
+    return {**part, "security": security, "responses": {**answers, **part["responses"]}}
+
+
 def _ordered(part: Any) -> Any:
     """An operation from its name to its responses, those in the order of their status; others as they are."""
     if "responses" not in part:
         return part
     part["responses"] = dict(sorted(part["responses"].items()))
     return _pick(
-        part, *("operationId", "summary", "description", "tags", "parameters", "requestBody", "responses")
+        part,
+        *("operationId", "summary", "description", "tags", "security"),
+        *("parameters", "requestBody", "responses"),
     )
 
 

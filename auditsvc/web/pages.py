@@ -7,10 +7,12 @@ from flask import Blueprint, render_template, request
 
 from auditsvc import __version__
 from auditsvc.audits import AuditType, audit_types, find_audit_type
+from auditsvc.core.beside import Only
 from auditsvc.core.results import render_number
 from auditsvc.core.swagger import Level
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, RequestError, WindowError
+from auditsvc.schemas import MAX_BESIDE
 from auditsvc.store import StoredResult
 from auditsvc.web.blueprint import service
 
@@ -44,7 +46,7 @@ def show_result(day: str, key: str) -> str:
     """What an audit found on a day."""
     known = _audit_type(key)
     found = service.audits.stored(_day(day), [known])
-    return _result_page(known, found, f"the day {day}")
+    return _result_page(known, found, f"the day {day}", None)
 
 
 @blueprint.get("/pages/sets/<day>/<key>/explain")
@@ -63,6 +65,34 @@ def show_runs() -> str:
     offset = _offset()
     runs, total = service.runs.find(limit=ROWS, offset=offset)
     return render_template("runs.html", runs=runs, pager={"limit": ROWS, "offset": offset, "total": total})
+
+
+@blueprint.get("/pages/jobs")
+def show_jobs() -> str:
+    """The scheduled runs to come, and the jobs that there were, newest first."""
+    offset = _offset()
+    jobs, total = service.jobs.find(limit=ROWS, offset=offset)
+    pager = {"limit": ROWS, "offset": offset, "total": total}
+    return render_template("jobs.html", jobs=jobs, next_runs=service.schedule.next_runs(), pager=pager)
+
+
+@blueprint.get("/pages/beside")
+def show_beside() -> str:
+    """Runs beside each other: the first one named, and what the others used that it did not."""
+    offset, only, level, text = _offset(), _only(), _level(), request.args.get("text") or None
+    named = request.args.getlist("run")[:MAX_BESIDE]
+    if len(named) < 2:
+        return render_template("beside.html", runs=[])
+    runs, rows = service.runs.beside(named, only, level=level, text=text)
+    return render_template(
+        "beside.html",
+        runs=runs,
+        rows=rows[offset : offset + ROWS],
+        levels=list(Level),
+        choices=list(Only),
+        filters={"level": level, "text": text, "only": only},
+        pager={"limit": ROWS, "offset": offset, "total": len(rows)},
+    )
 
 
 @blueprint.get("/pages/runs/<run_id>")
@@ -87,13 +117,22 @@ def show_run_result(run_id: str, key: str) -> str:
     """What an audit found in a run alone."""
     known = _audit_type(key)
     found = [one for one in service.runs.results(run_id) if one.key == key]
-    return _result_page(known, found, f"run {run_id}")
+    return _result_page(known, found, f"run {run_id}", run_id)
 
 
-def _result_page(known: AuditType, found: list[StoredResult], where: str) -> str:
+def _result_page(known: AuditType, found: list[StoredResult], where: str, run_id: str | None) -> str:
     if not found:
         raise NotFoundError(f"{known.name} never ran for {where}")
-    return render_template("result.html", known=known, result=found[0].result, where=where)
+    report = service.reports.report(found[0].window, {known.key: found[0].result}, run_id=run_id)
+    [audit] = report.audits
+    return render_template(
+        "result.html",
+        known=known,
+        result=audit.result,
+        streak=audit.streak,
+        findings={one.key: one for one in audit.findings},
+        where=where,
+    )
 
 
 def _audit_type(key: str) -> AuditType:
@@ -113,6 +152,11 @@ def _day(text: str) -> Window:
 def _level() -> Level | None:
     level = request.args.get("level")
     return Level(level) if level in list(Level) else None
+
+
+def _only() -> Only | None:
+    only = request.args.get("only")
+    return Only(only) if only in list(Only) else None
 
 
 def _offset() -> int:

@@ -4,9 +4,14 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, url_for
+from marshmallow import fields
 
+from auditsvc.core.beside import Only
 from auditsvc.core.runs import Run
 from auditsvc.schemas import (
+    BesideArgumentsSchema,
+    BesidePage,
+    BesideRowSchema,
     CompareArgumentsSchema,
     ComparisonSchema,
     NullResponseSchema,
@@ -42,6 +47,9 @@ _OPERATION_ID = {
 }
 _LOCATION = {"Location": {"description": "The run", "schema": {"type": "string"}}}
 _FILE = {"type": "string", "format": "binary"}
+_RUNS = fields.List(
+    fields.Nested(RunSchema), metadata={"description": "The runs, in the order in which they were named"}
+)
 _UPLOAD = {
     "description": "An audit log (plain, or packed with gzip, zstandard, xz or bzip2) or an "
     "audit-endpoints.txt, as the whole body or as part `log` of a form; a log cut into several files is "
@@ -56,7 +64,7 @@ _UPLOAD = {
                 "additionalProperties": False,
                 "properties": {
                     "log": {"type": "array", "items": _FILE, "minItems": 1},
-                    **dict.fromkeys(("swagger", "pending", "ineligible"), _FILE),
+                    **dict.fromkeys(("swagger", "pending", "ineligible", "policy"), _FILE),
                 },
             },
         },
@@ -96,7 +104,23 @@ def list_runs(limit: int, offset: int, window: str | None = None, **filters: Any
     return Page(data=runs, total=total, limit=limit, offset=offset)
 
 
-@blueprint.get("/<run_id>", parameters=[_RUN_ID])
+@blueprint.get("/compare")
+@blueprint.query(BesideArgumentsSchema)
+@blueprint.response(200, paged(BesideRowSchema, runs=_RUNS))
+@blueprint.alt_response(404, response="NOT_FOUND")
+def compare_runs(
+    run: list[str], limit: int, offset: int, differing: Only | None = None, **filters: Any
+) -> BesidePage:
+    """Runs beside each other
+
+    All operations that any of them requested, by name. The others are held against the first.
+    """
+    runs, rows = service.runs.beside(run, differing, **filters)
+    shown = rows[offset : offset + limit]
+    return BesidePage(data=shown, total=len(rows), limit=limit, offset=offset, runs=runs)
+
+
+@blueprint.get("/<run:run_id>", parameters=[_RUN_ID])
 @blueprint.response(200, enveloped(RunDetailSchema))
 @blueprint.alt_response(404, response="NOT_FOUND")
 def get_run(run_id: str) -> dict[str, Any]:
@@ -104,7 +128,7 @@ def get_run(run_id: str) -> dict[str, Any]:
     return _detail(service.runs.get(run_id))
 
 
-@blueprint.delete("/<run_id>", parameters=[_RUN_ID])
+@blueprint.delete("/<run:run_id>", parameters=[_RUN_ID])
 @blueprint.response(200, NullResponseSchema)
 @blueprint.alt_response(404, response="NOT_FOUND")
 def delete_run(run_id: str) -> None:

@@ -25,7 +25,7 @@ blueprint = Blueprint(
     description="Swagger documents: what operations a version of Kubernetes has",
 )
 
-_VERSION = {
+VERSION_PARAMETER = {
     "name": "version",
     "in": "path",
     "description": "A version of Kubernetes",
@@ -39,7 +39,7 @@ _DOCUMENT = {
 }
 
 
-@blueprint.put("/<version>", parameters=[_VERSION])
+@blueprint.put("/<version>", parameters=[VERSION_PARAMETER])
 @blueprint.doc(requestBody=_DOCUMENT)
 @blueprint.query(HoldArgumentsSchema)
 @blueprint.response(200, enveloped(SwaggerRecordSchema))
@@ -61,7 +61,7 @@ def list_swaggers(limit: int, offset: int) -> Page:
     return Page(data=records[offset : offset + limit], total=len(records), limit=limit, offset=offset)
 
 
-@blueprint.get("/<version>/operations", parameters=[_VERSION])
+@blueprint.get("/<version>/operations", parameters=[VERSION_PARAMETER])
 @blueprint.query(OperationFiltersSchema)
 @blueprint.response(200, paged(OperationSchema))
 @blueprint.alt_response(404, response="NOT_FOUND")

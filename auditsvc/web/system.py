@@ -1,12 +1,20 @@
 """The program itself over HTTP: whether it works, and what it can do."""
 
-from flask import Response, render_template
+import logging
+from typing import Any
+
+from flask import Response, make_response, render_template
 from flask_smorest import current_api
 
-from auditsvc.schemas import TextResponseSchema
+from auditsvc.schemas import CheckSchema, NotReadySchema, TextResponseSchema, listed
+from auditsvc.service import readiness
+from auditsvc.service.metrics import CONTENT_TYPE
 from auditsvc.web import docs
 from auditsvc.web.blueprint import Blueprint, service
 from auditsvc.web.openapi import read_spec, write_yaml
+from auditsvc.web.watching import metrics
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("system", __name__, description="Whether the server works, and what it can do")
 blueprint.add_app_template_filter(docs.render_code, "code")
@@ -20,12 +28,25 @@ def check_health() -> str:
 
 
 @blueprint.get("/readyz")
-@blueprint.response(200, TextResponseSchema)
-@blueprint.alt_response(503, response="SERVICE_UNAVAILABLE")
-def check_readiness() -> str:
-    """Whether requests can be answered: the store can be read"""
-    service.ready()
-    return "ready"
+@blueprint.response(200, listed(CheckSchema))
+@blueprint.alt_response(503, schema=NotReadySchema, description="Something is not as it must be")
+def check_readiness() -> Any:
+    """Whether the server can do its work: store, disk, and the schedule's lease where there is a schedule"""
+    checks = readiness.check_readiness(service)
+    wrong = [f"{check.name}: {check.message}" for check in checks if not check.ok]
+    if not wrong:
+        return checks
+    log.error("not ready: %s", "; ".join(wrong))
+    return make_response(
+        NotReadySchema().dump({"code": 503, "data": checks, "message": "; ".join(wrong)}), 503
+    )
+
+
+@blueprint.get("/metrics")
+@blueprint.response(200, {"type": "string"}, content_type="text/plain", description="Prometheus' text format")
+def get_metrics() -> Response:
+    """What the server did and holds, for Prometheus"""
+    return Response(metrics.render(), content_type=CONTENT_TYPE)
 
 
 @blueprint.get("/openapi.yaml")

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from auditsvc.service import Service
 from auditsvc.web import create_app
-from tests.web.made import INELIGIBLE, fill, log_bytes, message_of, swagger_bytes
+from tests.web.made import INELIGIBLE, data_of, fill, log_bytes, message_of, swagger_bytes
 
 DEEP = b"[" * 200_000
 LOG = "request body: no audit event in it (expected one audit.k8s.io/v1 Event as JSON on each line)"
@@ -194,6 +194,20 @@ def test_list_that_is_none(client: FlaskClient, body: bytes, message: str) -> No
     assert message_of(client.post("/runs", data=form), 400).startswith(f"pending: {message}")
 
 
+def test_policy_that_is_none(client: FlaskClient) -> None:
+    """It is refused with the run, with its part and line; so is a hash of none, and one that is too large."""
+    before = data_of(client.get("/runs"))
+    parts = {b"rules:\n- }": "policy: line 2, column 3: not YAML", b"": "policy: line 1: an empty document"}
+    for body, message in parts.items():
+        form = {"kind": "ci", "log": (io.BytesIO(log_bytes()), "a"), "policy": (io.BytesIO(body), "p.yaml")}
+        assert message_of(client.post("/runs", data=form), 400).startswith(message)
+    form = {"kind": "ci", "log": (io.BytesIO(log_bytes()), "a"), "policy": (io.BytesIO(b"#" * 65537), "p")}
+    assert message_of(client.post("/runs", data=form), 413).startswith("policy: larger than 65536 bytes")
+    unknown = client.post(f"/runs?kind=ci&policy={'0' * 64}", data=log_bytes())
+    assert message_of(unknown, 404).startswith(f"unknown policy: {'0' * 64}")
+    assert data_of(client.get("/runs")) == before
+
+
 def test_form_without_a_log(client: FlaskClient) -> None:
     """The part has one name, and no other part is guessed to be it."""
     missing = "log: missing: send the audit log as the part log, or as the whole body"
@@ -201,7 +215,7 @@ def test_form_without_a_log(client: FlaskClient) -> None:
     assert message_of(client.post("/runs", data=form), 400) == missing
     form = {"kind": "ci", "logs": (io.BytesIO(log_bytes()), "audit.log")}
     assert message_of(client.post("/runs", data=form), 400) == (
-        "logs: unknown part (known are log, swagger, pending, ineligible)"
+        "logs: unknown part (known are log, swagger, pending, ineligible, policy)"
     )
     assert (
         message_of(client.post("/runs?kind=ci", data=b"x", content_type="multipart/form-data"), 400)
@@ -254,7 +268,7 @@ def test_disk_that_is_full(client: FlaskClient) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     for answer in answers:
-        assert re.match(r"cannot keep the upload in .*/spool: File too large$", message_of(answer, 503))
+        assert re.match(r"cannot keep the upload in .*/spool/.*: File too large$", message_of(answer, 503))
 
 
 def test_document_that_is_large_when_unpacked(client: FlaskClient) -> None:

@@ -75,8 +75,9 @@ def test_start_page_has_a_row_for_a_day_and_a_column_for_an_audit(
     assert runs
     page = open_page(client, "/")
     assert (
-        "AuditIneligibleConsistency AuditOperationEquality AuditPendingReconciliation AuditSwaggerTotal "
-        "2026-01-17 Failed 1 finding Warning 1 finding Passed 2 checked Passed 10 checked" in page.text
+        "AuditDeprecatedUse AuditIneligibleConsistency AuditLogIntegrity AuditOperationEquality "
+        "AuditPendingReconciliation AuditSwaggerTotal 2026-01-17 Passed 3 checked Failed 1 finding "
+        "Passed 3 checked Warning 1 finding Passed 2 checked Passed 10 checked" in page.text
     )
     assert "AuditAssetTotalStore" not in page.text
 

@@ -22,13 +22,14 @@ from tests.web.made import (
     upload,
 )
 
+POLICY = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  stages: [Panic]\n"
 GOLDEN_RUN = """{"code":201,"data":{\
 "id":"{id}","kind":"pull","result":"failure","cluster":"kind","job":"e2e","build":"7","pull":"17","app":null,\
 "revision":"4f6ad1c","version":"v1.34.0","started":"2026-01-17T11:00:00.000000Z",\
-"finished":"2026-01-17T12:00:03.000000Z","swagger":null,"pending":null,"ineligible":null,\
+"finished":"2026-01-17T12:00:03.000000Z","swagger":null,"pending":null,"ineligible":null,"policy":null,\
 "summary":{"requests":4,"mapped":3,"unmapped":{"non-api":1},"operations":3,"malformed":0,"duplicates":0,\
 "incomplete":0,"events":4,"first":"2026-01-17T12:00:00.000000Z","last":"2026-01-17T12:00:03.000000Z",\
-"imported":false}}}
+"imported":false,"backwards":0,"gaps":[],"never_completed":0,"deprecated":[]}}}
 """
 
 
@@ -78,16 +79,36 @@ def test_form_brings_logs_and_documents(client: FlaskClient, service: Service) -
         "swagger": (io.BytesIO(gzip.compress(swagger_bytes())), "swagger.json.gz"),
         "pending": (io.BytesIO(PENDING.encode()), "pending.yaml"),
         "ineligible": (io.BytesIO(INELIGIBLE.encode()), "ineligible.yaml"),
+        "policy": (io.BytesIO(gzip.compress(POLICY.encode())), "audit-policy.yaml.gz"),
     }
     run = data_of(client.post("/runs", data=form))
     assert run["summary"]["mapped"] == 3
     assert service.store.swaggers.document(run["swagger"]) == swagger_bytes()
     assert service.store.lists.text(run["pending"]) == PENDING.encode()
-    again = {name: run[name] for name in ("swagger", "pending", "ineligible")}
+    assert service.store.policies.text(run["policy"]) == POLICY
+    assert data_of(client.get(f"/runs/{run['id']}"))["policy"] == run["policy"]
+    again = {name: run[name] for name in ("swagger", "pending", "ineligible", "policy")}
     with_hashes = {"kind": "pull", "log": (io.BytesIO(log_bytes(PULL)), "audit.log"), **again}
     answer = client.post("/runs", data=with_hashes)
     assert (answer.status_code, data_of(answer)["id"]) == (200, run["id"])
     assert not list(service.spool.iterdir())
+
+
+def test_policy_is_linted_with_the_log(client: FlaskClient) -> None:
+    """What is wrong with the policy that a run brought are warnings of the audit of its log."""
+    form = {
+        "log": (io.BytesIO(log_bytes(PULL)), "audit.log"),
+        "swagger": (io.BytesIO(swagger_bytes()), "swagger.json"),
+        "policy": (io.BytesIO(POLICY.encode()), "audit-policy.yaml"),
+    }
+    run = data_of(client.post("/runs?kind=pull", data=form))
+    [found] = data_of(client.post(f"/audit?run={run['id']}&type=logIntegrity&wait=true"))
+    result = found["logIntegrity"]
+    assert (result["Status"], result["Checked"]) == ("Warning", 3)
+    assert f"audit policy, sha256:{run['policy']}" in result["Description"]
+    told = {one["Key"]: one["Description"] for one in result["MissingValues"]}
+    assert list(told) == [f"{run['id']}/policy:{line}" for line in (4, 5)]
+    assert "unknown key stages in a rule" in told[f"{run['id']}/policy:5"]
 
 
 def test_form_and_query_say_the_origin_together(client: FlaskClient, runs: dict[str, str]) -> None:
@@ -221,3 +242,14 @@ def test_an_upload_that_takes_long_is_a_job(client: FlaskClient, monkeypatch: py
     assert (done["kind"], done["state"], done["done"]) == ("run upload", "done", len(log_bytes()))
     assert done["link"] == made.json["data"]["id"]  # type: ignore[index]
     assert (failed["state"], failed["error"]) == ("failed", refused.json["message"])  # type: ignore[index]
+
+
+def test_app_run_may_be_a_part_of_a_log(client: FlaskClient, runs: dict[str, str]) -> None:
+    """Only the requests of one user agent, namespace or service account; only of an app run."""
+    assert runs
+    answer = client.post("/runs?kind=app&app=x&namespace=a&agent=kubectl", data=log_bytes(PULL))
+    assert data_of(answer)["summary"]["requests"] == 3
+    told = message_of(client.post("/runs?kind=app&app=x&service_account=a:b", data=log_bytes(PULL)), 400)
+    assert told == "service account a:b: the log has no request of it"
+    told = message_of(client.post("/runs?kind=ci&agent=kubectl", data=log_bytes(PULL)), 400)
+    assert told == "agent kubectl: only a run of kind app is a part of a log"

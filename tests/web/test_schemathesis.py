@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from auditsvc.config import Config
 from auditsvc.service import open_service
 from auditsvc.web import create_app, openapi_document
-from tests.web.made import CI, INELIGIBLE, NOW, PENDING, PULL, SWAGGER, fill, log_bytes
+from tests.web.made import CI, NOW, PULL, SWAGGER, event, fill, log_bytes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,7 +26,9 @@ schemathesis.openapi.format("window", st.sampled_from(WINDOWS))
 schemathesis.openapi.media_type(
     "application/octet-stream", st.sampled_from([log_bytes(CI), gzip.compress(log_bytes(PULL))])
 )
-schemathesis.openapi.media_type("application/yaml", st.sampled_from([PENDING.encode(), INELIGIBLE.encode()]))
+# A list of endpoints and one of conformance tests at once, for both are YAML and ignore each other's keys.
+YAML = "- {endpoint: createPod, reason: optional, link: 'https://example.org', codename: a, release: v1.9}\n"
+schemathesis.openapi.media_type("application/yaml", st.sampled_from([YAML.encode(), YAML.encode() * 2]))
 
 DAY = "2026-01-17,2026-01-18"
 COSTS: dict[str, Any] = {
@@ -85,16 +87,42 @@ def make_sense(case: schemathesis.Case[Any], known: dict[str, str]) -> None:
     """Keeps to the rules that no description can tell, and asks for what is there."""
     case.query |= QUERIES.get((case.method, case.path), {})
     match case.method, case.path:
+        case "GET", "/coverage":
+            case.query.pop("run", None)  # a run is of its own release: one is asked for, or the other
         case "GET", _:
             case.path_parameters |= {name: known[name] for name in case.path_parameters.keys() & known}
         case "POST", "/runs":
-            # The times enclose the log, the version's swagger is there, a document is not given twice.
-            for name in ("started", "finished", "version", "swagger", "pending", "ineligible"):
-                case.query.pop(name, None)
-            if isinstance(case.body, dict):  # changed in place: schemathesis would call new bytes invalid
-                case.body.clear()
-                case.body["log"] = [log_bytes(PULL)]  # type: ignore[list-item] # bytes, as a strategy gives
+            make_upload(case)
+        case "POST", "/events" | "/events/{cluster}" | "/events/{cluster}/{version}":
+            make_events(case)
         case "PUT", "/swagger/{version}":
             case.body = dict(SWAGGER)
         case "PUT", "/costs/{kind}":
             case.body = {"data": COSTS[case.path_parameters["kind"]]}
+
+
+def make_upload(case: schemathesis.Case[Any]) -> None:
+    """The whole log, whose times and swagger are its own; a document is not given twice."""
+    for name in (
+        "started",
+        "finished",
+        "version",
+        "swagger",
+        "pending",
+        "ineligible",
+        "agent",
+        "namespace",
+        "service_account",
+    ):
+        case.query.pop(name, None)
+    if isinstance(case.body, dict):  # changed in place: schemathesis would call new bytes invalid
+        case.body.clear()
+        case.body["log"] = [log_bytes(PULL)]  # type: ignore[list-item] # bytes, as a strategy gives
+
+
+def make_events(case: schemathesis.Case[Any]) -> None:
+    """The version's swagger is there, and the items are audit events."""
+    case.query.pop("version", None)
+    if "version" in case.path_parameters:
+        case.path_parameters["version"] = "v1.34.0"
+    case.body = {"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [event("list", "/api")]}
