@@ -11,19 +11,17 @@ from auditsvc.audits import find_audit_type
 from auditsvc.cli.client import Client, Part
 from auditsvc.cli.options import store_options, strict_option, types_option
 from auditsvc.cli.origin import DOCUMENTS, origin_options, read_documents
+from auditsvc.cli.outputs import ReportFile, prepare, report_option, write_reports
 from auditsvc.cli.progress import audit_progress, upload_progress
-from auditsvc.cli.report import audit_reports, exit_code, format_option, show
+from auditsvc.cli.report import exit_code, format_option, show
+from auditsvc.cli.told import ask
 from auditsvc.config import Config
 from auditsvc.core.results import AuditResult
-from auditsvc.core.runs import Run, choose_subjects
 from auditsvc.core.window import Window, parse_window
 from auditsvc.errors import RequestError
 from auditsvc.exports.report import Report
 from auditsvc.fetch import is_url
-from auditsvc.service import Service, open_service
-
-_MOST_RUNS = 1000
-"""More runs than a day has."""
+from auditsvc.service import open_service
 
 
 @click.command
@@ -32,6 +30,7 @@ _MOST_RUNS = 1000
 @types_option
 @click.option("--run", "run_id", metavar="ID", help="Audit this run alone.")
 @format_option
+@report_option
 @strict_option
 @click.option("--server", metavar="URL", help="Audit on this server (AUDITSVC_TOKEN is its token).")
 @click.option(
@@ -50,6 +49,7 @@ def audit(
     window: str | None,
     run_id: str | None,
     form: str,
+    report_files: list[ReportFile],
     strict: bool,
     server: str | None,
     upload: tuple[str, ...],
@@ -66,6 +66,8 @@ def audit(
     --strict.
     """
     _check(window, run_id, server, upload, origin, commit=asked["commit"])
+    _check_reports(report_files, server)
+    prepare(report_files, config.ci)
     if server is None:
         reports = _audit_here(config, window, run_id, **asked)
     else:
@@ -74,6 +76,7 @@ def audit(
             reports = _audit_there(client, window, judged, **asked)
     if not any(report.audits for report in reports):
         raise RequestError("nothing was audited: no source of any audit was ever received")
+    write_reports(reports, report_files, config.ci)
     show(reports, form)
     return exit_code(reports, strict=strict)
 
@@ -104,6 +107,15 @@ def _check(
             raise click.UsageError(problem)
 
 
+def _check_reports(files: list[ReportFile], server: str | None) -> None:
+    for file in files:
+        if file.is_usage and server:
+            raise click.UsageError(
+                f"--report {file.form} tells what a run used, and that is on the server: "
+                f"`auditsvc parse` tells it of the log"
+            )
+
+
 def _audit_here(
     config: Config, window: str | None, run_id: str | None, *, types: tuple[str, ...], commit: bool
 ) -> list[Report]:
@@ -113,34 +125,22 @@ def _audit_here(
         results: dict[Window, dict[str, AuditResult]] = defaultdict(dict)
         for stored in service.audits.run(span, named, commit=commit, run_id=run_id, steps=progress):
             results[stored.window][stored.key] = stored.result
-        return [
-            _report(day, found, run_id, _subjects(service, day, run_id)) for day, found in results.items()
-        ]
-
-
-def _subjects(service: Service, day: Window, run_id: str | None) -> tuple[Run, ...]:
-    if run_id is not None:
-        return (service.runs.get(run_id),)
-    return choose_subjects(service.runs.find(finished_in=day, limit=_MOST_RUNS)[0])
+        return [service.reports.report(day, found, run_id=run_id) for day, found in results.items()]
 
 
 def _audit_there(
     client: Client, window: str | None, run_id: str | None, *, types: tuple[str, ...], commit: bool
 ) -> list[Report]:
     days = client.audit(window=window, run=run_id, type=types, commit="true" if commit else None)
-    return [_report(day, found, run_id) for day, found in days.items()]
-
-
-def _report(
-    day: Window, results: dict[str, AuditResult], run_id: str | None, subjects: tuple[Run, ...] = ()
-) -> Report:
-    title = f"audit of run {run_id}" if run_id else "audit"
-    return Report(
-        title=title,
-        audits=audit_reports(results),
-        window=None if run_id else day,
-        subjects=subjects,
-    )
+    told = ask(client, days, run_id=run_id, types=types)
+    return [
+        Report(
+            title=f"audit of run {run_id}" if run_id else "audit",
+            audits=told[day].reports(found),
+            window=None if run_id else day,
+        )
+        for day, found in days.items()
+    ]
 
 
 def _upload(client: Client, logs: tuple[str, ...], origin: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def _counts(audit: AuditReport) -> tuple[int, int]:
 
 
 def _lines(audit: AuditReport, more: str) -> Iterator[str]:
-    yield from map(visible, audit.result.notes)
+    yield from map(visible, audit.notes)
     for resolution, alike in by_resolution(audit.findings).items():
         for found in alike[:_SHOWN]:
             yield f"- {visible(found.text)}"

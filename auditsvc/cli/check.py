@@ -1,30 +1,41 @@
 """``auditsvc check``: the conformance audits over files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import click
 
-from auditsvc.audits import AuditType, audit_types, find_audit_type, run_audit, runnable
-from auditsvc.cli.files import open_logs, read_parsed
+from auditsvc.audits import (
+    AuditType,
+    Settings,
+    audit_names,
+    audit_types,
+    find_audit_type,
+    run_audit,
+    runnable,
+)
+from auditsvc.cli.files import read_parsed
+from auditsvc.cli.fix import fix_lists, require_files
+from auditsvc.cli.given import GivenDocuments, RunFiles, read_documents, read_runs, run_files
 from auditsvc.cli.options import config_option, jobs_option, strict_option, types_option
-from auditsvc.cli.progress import log_progress
-from auditsvc.cli.report import audit_reports, exit_code, format_option, show
+from auditsvc.cli.outputs import ReportFile, prepare, report_option, write_reports
+from auditsvc.cli.report import exit_code, format_option, show
 from auditsvc.config import Config
-from auditsvc.core.endpoints import EndpointList, EndpointLists, parse_endpoint_list
-from auditsvc.core.runs import Baseline, RecordedRun, Run, RunKind, Runs, Subject
-from auditsvc.core.swagger import Swagger, parse_swagger
-from auditsvc.core.usage import Usage
+from auditsvc.core.runs import Runs
+from auditsvc.core.waivers import Waiver, parse_waivers
 from auditsvc.core.window import Window
-from auditsvc.exports.report import Place, Report
-from auditsvc.ingest import read_usage
+from auditsvc.errors import EmptyLogError
+from auditsvc.exports.report import Report, find_seen
 from auditsvc.service.audits import make_settings
+from auditsvc.service.reports import audit_reports
+from auditsvc.service.waivers import read_waivers
 from auditsvc.sources import GivenInputs
 
 _COMPARES_RUNS = "AuditOperationEquality"
 """The audit that holds a run against another one."""
+_RUN_SOURCES = {"runs", "logs"}
 
 
 @click.command
@@ -37,9 +48,30 @@ _COMPARES_RUNS = "AuditOperationEquality"
     metavar="LOG|TXT",
     help="CI's audit log (repeat it for rotated files) or audit-endpoints.txt.",
 )
+@click.option(
+    "--baseline-run",
+    "baseline_runs",
+    multiple=True,
+    metavar="FOLDER|LOG|TXT",
+    help="One CI run of several (repeat it for each): an operation that baseline_quorum of them hit is in "
+    "the baseline. A folder holds audit*.log* or audit-endpoints.txt, or is Prow's of a build.",
+)
 @click.option("--pull", multiple=True, metavar="LOG|TXT", help="The pull request's, likewise.")
+@click.option("--policy", metavar="FILE|URL", help="The audit policy that its log was written by.")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Write the lists as they should be, print the patch, and judge what is left to do: what only the "
+    "baseline tests is not listed, for that test was lost.",
+)
+@click.option(
+    "--waivers",
+    metavar="FILE|URL",
+    help="Findings that are accepted.  [default: waivers of the configuration]",
+)
 @types_option
 @format_option
+@report_option
 @strict_option
 @jobs_option
 @config_option
@@ -50,9 +82,14 @@ def check(
     pending: str | None,
     ineligible: str | None,
     baseline: tuple[str, ...],
+    baseline_runs: tuple[str, ...],
     pull: tuple[str, ...],
+    policy: str | None,
+    fix: bool,
+    waivers: str | None,
     types: tuple[str, ...],
     form: str,
+    report_files: list[ReportFile],
     strict: bool,
     jobs: int,
 ) -> int:
@@ -63,40 +100,89 @@ def check(
     Exit codes: 0 passed (warnings allowed), 1 an audit failed, 2 it could not work, 3 a warning under
     --strict.
     """
-    if baseline and not pull:
-        raise click.UsageError("--baseline is what a --pull is compared with: give that too")
+    _check_runs(pull, (*baseline, *baseline_runs), policy, report_files)
+    if fix:
+        require_files(pending, ineligible)
     named = [find_audit_type(text) for text in types]
+    accepted = _accepted(waivers) if waivers else read_waivers(config.waivers)
+    prepare(report_files, config.ci)
     now = datetime.now(UTC)
-    known = read_parsed(swagger, parse_swagger)
-    lists = EndpointLists(_read_list(pending), _read_list(ineligible))
-    runs = _runs(pull, baseline, known, lists, now=now, jobs=jobs)
-    inputs = GivenInputs(
-        window=Window.day(runs.subjects[0].run.finished if runs.subjects else now),
-        settings=make_settings(config),
-        swagger=known,
-        lists=lists,
-        runs=runs,
-        given=_sources(lists=bool(pending or ineligible), runs=bool(pull)),
-    )
-    asked = named or _judgeable(inputs, compared=bool(baseline))
-    results = {one.key: run_audit(one, inputs, now=now) for one in asked}
-    places = _places(lists.ineligible, ineligible) | _places(lists.pending, pending)
-    report = Report(
-        title="auditsvc check",
-        audits=audit_reports(results, places),
-        subjects=tuple(subject.run for subject in runs.subjects),
-        document=swagger,
-    )
+    documents = read_documents(swagger, pending, ineligible, policy)
+    baselines = [*([RunFiles(baseline[0], baseline)] if baseline else ()), *map(run_files, baseline_runs)]
+    runs = read_runs(pull, baselines, documents, rule=config.baseline, now=now, jobs=jobs)
+    empty = bool(pull) and not runs.subjects
+    if fix and pending and not empty:  # by an empty log nothing is tested, which is no reason to list it
+        by, to_stderr = config.exercised_by, form != "text"
+        runs = fix_lists(runs, documents, pending=pending, ineligible=ineligible, by=by, to_stderr=to_stderr)
+        documents = read_documents(swagger, pending, ineligible, policy)
+    settings = replace(make_settings(config), waivers=accepted)
+    sources = _sources(runs, lists=bool(pending or ineligible), pull=bool(pull))
+    inputs = _inputs(documents, runs, settings, sources, now=now)
+    asked = named or _judgeable(inputs, compared=bool(baselines) or empty)
+    if empty and not any(_RUN_SOURCES & set(one.required) for one in asked):
+        raise EmptyLogError(runs.reason)  # what is asked for could pass without it
+    report = _report(inputs, asked, documents, now=now)
+    write_reports([report], report_files, config.ci)
     show([report], form)
     return exit_code([report], strict=strict)
 
 
-def _read_list(source: str | None) -> EndpointList:
-    return read_parsed(source, parse_endpoint_list) if source else EndpointList()
+def _check_runs(
+    pull: Sequence[str], baselines: Sequence[str], policy: str | None, files: Sequence[ReportFile]
+) -> None:
+    """Refuses what needs a run to be judged where there is none."""
+    if baselines and not pull:
+        raise click.UsageError("--baseline is what a --pull is compared with: give that too")
+    if policy and not pull:
+        raise click.UsageError("--policy is what the log of a --pull was written by: give that too")
+    for file in files:
+        if file.is_usage and not pull:
+            raise click.UsageError(f"--report {file.form} tells what a --pull used: give that too")
 
 
-def _sources(*, lists: bool, runs: bool) -> frozenset[str]:
-    return frozenset({"swagger", "catalogue", *(["lists"] * lists), *(["runs"] * runs)})
+def _accepted(source: str) -> tuple[Waiver, ...]:
+    return read_parsed(source, partial(parse_waivers, types=audit_names()))
+
+
+def _inputs(
+    documents: GivenDocuments, runs: Runs, settings: Settings, sources: frozenset[str], *, now: datetime
+) -> GivenInputs:
+    return GivenInputs(
+        window=Window.day(runs.subjects[0].run.finished if runs.subjects else now),
+        settings=settings,
+        swagger=documents.swagger,
+        lists=documents.lists,
+        runs=runs,
+        given=sources,
+    )
+
+
+def _report(
+    inputs: GivenInputs, asked: Sequence[AuditType], documents: GivenDocuments, *, now: datetime
+) -> Report:
+    subjects, by = inputs.runs.subjects, inputs.settings.exercised_by
+    in_policy = documents.policy.places(subjects[0].run.id) if documents.policy else {}
+    return Report(
+        title="auditsvc check",
+        audits=audit_reports(
+            {one.key: run_audit(one, inputs, now=now) for one in asked},
+            {**documents.places, **in_policy},
+            operations=inputs.swagger.operations,
+            seen=find_seen(subjects, by),
+        ),
+        subjects=tuple(subject.run for subject in subjects),
+        document=documents.documents[0].source,
+        documents=documents.documents,
+        judged=subjects,
+        exercised_by=by,
+    )
+
+
+def _sources(runs: Runs, *, lists: bool, pull: bool) -> frozenset[str]:
+    """What was given, by name. An empty pull is given, though it is no run: what judges runs is Failed."""
+    logs = pull and not any(subject.usage.imported for subject in runs.subjects)
+    given = {"lists": lists, "runs": pull, "logs": logs}
+    return frozenset({"swagger", "catalogue", *(name for name, there in given.items() if there)})
 
 
 def _judgeable(inputs: GivenInputs, *, compared: bool) -> list[AuditType]:
@@ -105,59 +191,8 @@ def _judgeable(inputs: GivenInputs, *, compared: bool) -> list[AuditType]:
     left_out = [
         known.name
         for known in audit_types()
-        if known not in judged and {"runs", "lists"} & set(known.required)
+        if known not in judged and {"lists", *_RUN_SOURCES} & set(known.required)
     ]
     if left_out:
         click.echo(f"left out, as their files are not given: {', '.join(left_out)}", err=True)
     return judged
-
-
-def _runs(
-    pull: Sequence[str],
-    baseline: Sequence[str],
-    swagger: Swagger,
-    lists: EndpointLists,
-    *,
-    now: datetime,
-    jobs: int,
-) -> Runs:
-    if not pull:
-        return Runs(reason="no pull run is given (--pull)")
-    count = partial(_record, swagger=swagger, now=now, jobs=jobs)
-    ids = _run_id(pull), _run_id(baseline) if baseline else ""
-    if len(set(ids)) == 1:
-        ids = pull[0], baseline[0]
-    judged = count(RunKind.PULL, ids[0], pull)
-    against = Baseline((count(RunKind.CI, ids[1], baseline),)) if baseline else None
-    subject = Subject(
-        judged.run, judged.usage, swagger, lists, against, "" if against else "no --baseline is given"
-    )
-    return Runs((subject,))
-
-
-def _record(
-    kind: RunKind, run_id: str, names: Sequence[str], *, swagger: Swagger, now: datetime, jobs: int
-) -> RecordedRun:
-    logs = open_logs(names)
-    with log_progress(logs) as progress:
-        usage: Usage = read_usage(logs, swagger, jobs=jobs, progress=progress)
-    run = Run(
-        id=run_id,
-        kind=kind,
-        started=usage.first or now,
-        finished=usage.last or now,
-        version=swagger.version,
-    )
-    return RecordedRun(run, usage)
-
-
-def _run_id(names: Sequence[str]) -> str:
-    """The first file's name: short, and the same wherever the files lie."""
-    return Path(names[0]).name or names[0]
-
-
-def _places(entries: EndpointList, source: str | None) -> dict[str, Place]:
-    """The line of each entry of a list, the first where there are several."""
-    if source is None:
-        return {}
-    return {entry.endpoint: Place(source, entry.line) for entry in reversed(entries.entries)}

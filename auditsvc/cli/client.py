@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,9 @@ from auditsvc.fetch.http import session, why
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 3600
 """As long as an upload may be counted, or audits run."""
+
+_PAGE = 1000
+"""The most items that the API lists at once."""
 
 _CHUNK_BYTES = 1 << 20
 _KNOWN_FIELDS = {"Status", "Description", "LastRun", "MissingValues", "Checked", "Tolerance"}
@@ -61,14 +65,29 @@ class Client:
                 f"{self._url} did not answer with AuditSets: is it of another version?"
             ) from error
 
+    def pages(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """The items of a list, page by page; none where the server is so old that it has no such list."""
+        offset = 0
+        items: list[dict[str, Any]] | None = None
+        while items is None or len(items) == _PAGE:
+            params = {**parameters, "limit": _PAGE, "offset": offset}
+            answer = self._answer("GET", path, params=params)
+            items = [] if answer.status_code == HTTPStatus.NOT_FOUND else self._data(answer)
+            offset += len(items)
+            yield from items
+
     def _post(self, path: str, **request: Any) -> Any:
+        return self._data(self._answer("POST", path, **request))
+
+    def _answer(self, method: str, path: str, **request: Any) -> requests.Response:
         timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS)
         try:
-            # A redirect would turn the POST into a GET, and lose what it says.
-            answer = self._session.post(self._url + path, timeout=timeout, allow_redirects=False, **request)
+            # A redirect would turn a POST into a GET, and lose what it says.
+            return self._session.request(
+                method, self._url + path, timeout=timeout, allow_redirects=False, **request
+            )
         except requests.RequestException as error:
             raise FetchError(f"cannot reach {self._url}: {why(error)}") from error
-        return self._data(answer)
 
     def _data(self, answer: requests.Response) -> Any:
         if answer.is_redirect:
@@ -80,7 +99,9 @@ class Client:
             said = f"{answer.status_code} {answer.reason}"
             raise FetchError(f"{self._url} is no auditsvc: it answered {said}") from error
         if not answer.ok:
-            raise FetchError(f"{self._url} answered {code}: {envelope.get('message')}")
+            unset = code == HTTPStatus.UNAUTHORIZED and self._token is None
+            hint = " (AUDITSVC_TOKEN is not set)" if unset else ""
+            raise FetchError(f"{self._url} answered {code}: {envelope.get('message')}{hint}")
         return data
 
     def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

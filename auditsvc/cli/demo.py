@@ -12,15 +12,15 @@ from tempfile import mkdtemp
 import click
 
 from auditsvc.cli.brief import show_briefly
-from auditsvc.cli.report import audit_reports
-from auditsvc.cli.serve import host_option, port_option
-from auditsvc.config import Config
+from auditsvc.cli.serve import host_option, insecure_option, port_option
+from auditsvc.config import Config, LogLevel
 from auditsvc.core.runs import Run, RunKind
 from auditsvc.core.window import Window
 from auditsvc.exports.report import Report
 from auditsvc.fetch import read
 from auditsvc.ingest import Log
 from auditsvc.service import Service, open_service
+from auditsvc.service.reports import audit_reports
 from auditsvc.service.runs import RunUpload
 from auditsvc.store import ListKind
 
@@ -42,23 +42,29 @@ _IN_PAGES = "the pages that `auditsvc demo` without --once serves show all"
 @click.option("--once", is_flag=True, help="End when the results are printed.")
 @host_option
 @port_option
+@insecure_option
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the store in this folder.  [default: a temporary one]",
 )
-def demo(*, once: bool, host: str, port: int, data: Path | None) -> int:
+def demo(*, once: bool, host: str, port: int, insecure: bool, data: Path | None) -> int:
     """Audit the shipped data, print the results and serve them.
 
     The data: audit logs of a real Kubernetes 1.20.2, of a periodic CI run and of a pull request's; its
     OpenAPI document; and both endpoint lists, with some mistakes in them.
     """
-    from auditsvc.cli.server import address_of, listen, serve_forever
+    from auditsvc.cli.logs import configure_logs
+    from auditsvc.cli.server import address_of, listen, require_tokens, serve_forever
 
     with ExitStack() as stack:
         listener = None if once else stack.enter_context(listen(host, port))
         url = address_of(listener) if listener else None
-        config = Config(data=data or stack.enter_context(_temporary_folder()))
+        # Whoever looks at a demo looks at its pages; the log tells what goes wrong, and no request.
+        folder = data or stack.enter_context(_temporary_folder())
+        config = Config(data=folder, log_level=LogLevel.WARNING)
+        if listener and not insecure:
+            require_tokens(config, listener)
         with open_service(config) as service:
             runs = _ingest(service)
             report = _audit(service, runs[RunKind.PULL])
@@ -66,7 +72,8 @@ def demo(*, once: bool, host: str, port: int, data: Path | None) -> int:
         if listener is None or url is None:
             return 0
         click.echo(_invitation(url, config.data, runs), err=True)
-        return serve_forever(config, listener, threads=_THREADS)
+        configure_logs(config)
+        return serve_forever(config, listener, threads=_THREADS, insecure=insecure)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The files that commands read and write."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def naming(source: str) -> Iterator[None]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file all at once: whatever fails before that leaves the old one as it was."""
+    """Writes a file all at once, with the old one's mode: whatever fails before leaves that as it was."""
     content = text.encode("utf-8", "backslashreplace")
     try:
         if path.exists() and not path.is_file():  # /dev/stdout and the like can only be written to
@@ -65,6 +66,8 @@ def _replace(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, beside)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

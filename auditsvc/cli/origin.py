@@ -10,7 +10,7 @@ from auditsvc.cli.options import Command, OneOf, parse_time
 from auditsvc.core.runs import RunKind, RunResult
 from auditsvc.fetch import read
 
-DOCUMENTS = ("swagger", "pending", "ineligible")
+DOCUMENTS = ("swagger", "pending", "ineligible", "policy")
 
 _LONGEST = 250
 
@@ -22,6 +22,9 @@ _TEXTS = {
     "app": "The application.",
     "revision": "The revision under test.",
     "version": "Kubernetes' version.  [default: the swagger's]",
+    "agent": "Of an app run: only the requests whose user agent starts so.",
+    "namespace": "Of an app run: only the requests in that namespace.",
+    "service_account": "Of an app run: only the requests with the rights of that one, as NS:NAME.",
 }
 _TIMES = {
     "started": "RFC 3339.  [default: the first event]",
@@ -31,6 +34,7 @@ _FILES = {
     "swagger": "The swagger document that the run brings.",
     "pending": "The pending list that the run brings.",
     "ineligible": "The ineligible list that the run brings.",
+    "policy": "The audit policy that its log was written by.",
 }
 
 
@@ -46,7 +50,7 @@ def origin_options(*, required: bool) -> Callable[[Command], Command]:
     options = [
         click.option("--kind", type=OneOf(RunKind), required=required, help="Where the run comes from."),
         *(
-            click.option(f"--{name}", type=parse_label, metavar="TEXT", help=text)
+            click.option(f"--{name.replace('_', '-')}", type=parse_label, metavar="TEXT", help=text)
             for name, text in _TEXTS.items()
         ),
         click.option(

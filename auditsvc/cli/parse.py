@@ -1,6 +1,5 @@
 """``auditsvc parse``: what audit logs used."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,14 +9,9 @@ from auditsvc.cli.options import FILE, jobs_option
 from auditsvc.cli.progress import log_progress, spare_the_garbage_collector
 from auditsvc.core.swagger import Swagger, parse_swagger
 from auditsvc.core.usage import Usage
-from auditsvc.exports import endpoints_txt, operations_json, usage_csv, usage_json, usage_text
 from auditsvc.ingest import read_usage
 
-_FORMATS: dict[str, Callable[[Usage, Swagger], str]] = {
-    "text": usage_text.render,
-    "json": lambda usage, _: usage_json.render(usage),
-    "csv": usage_csv.render,
-}
+FORMATS = ("text", "json", "csv")
 
 
 @click.command
@@ -25,7 +19,7 @@ _FORMATS: dict[str, Callable[[Usage, Swagger], str]] = {
 @click.option("--swagger", required=True, metavar="FILE|URL", help="The API's swagger document.")
 @click.option("--output", type=FILE, help="Also write an audit-endpoints.txt.")
 @click.option("--operations-json", type=FILE, help="Also write the first audit events of each operation.")
-@click.option("--format", "form", type=click.Choice(list(_FORMATS)), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @jobs_option
 def parse(
     logs: tuple[str, ...],
@@ -45,11 +39,31 @@ def parse(
     with log_progress(opened) as progress:
         usage = read_usage(opened, known, jobs=jobs, sampled=operations_json is not None, progress=progress)
     _write(usage, output, operations_json)
-    click.echo(_FORMATS[form](usage, known), nl=False)
+    click.echo(_rendered(form, usage, known), nl=False)
 
 
 def _write(usage: Usage, output: Path | None, samples: Path | None) -> None:
+    # The formats are imported when they are asked for: few are, and a short log is soon counted.
     if output is not None:
+        from auditsvc.exports import endpoints_txt
+
         write_whole(output, endpoints_txt.render(usage))
     if samples is not None:
+        from auditsvc.exports import operations_json
+
         write_whole(samples, operations_json.render(usage))
+
+
+def _rendered(form: str, usage: Usage, swagger: Swagger) -> str:
+    match form:
+        case "json":
+            from auditsvc.exports import usage_json
+
+            return usage_json.render(usage)
+        case "csv":
+            from auditsvc.exports import usage_csv
+
+            return usage_csv.render(usage, swagger)
+    from auditsvc.exports import usage_text
+
+    return usage_text.render(usage, swagger)

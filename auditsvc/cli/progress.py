@@ -1,5 +1,6 @@
 """How far long work is, on a terminal and nowhere else."""
 
+import atexit
 import gc
 import sys
 import time
@@ -18,6 +19,7 @@ def spare_the_garbage_collector() -> None:
     """For a process that counts logs and ends: all it counts lives as long, so garbage is not looked for."""
     gc.disable()
     gc.freeze()
+    atexit.register(gc.freeze)  # Python looks for it once more, enabled or not, before it ends
 
 
 @contextmanager
@@ -62,6 +64,20 @@ def audit_progress() -> Iterator[Callable[[int, int], None]]:
     """A bar for the days that are audited; it is told how many of how many were."""
     with _bar("auditing", unit="days") as update:
         yield lambda done, total: update(done, total, 0)
+
+
+@contextmanager
+def copy_progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar for the bytes of the store that are copied; it is told how many of how many were."""
+    with _bar("copying", unit="bytes") as update:
+        yield lambda done, total: update(done, total, 0)
+
+
+@contextmanager
+def check_progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar for what is checked, part by part; it is told how many things of how many (0: unknown) were."""
+    with _bar("checking", unit="things") as update:
+        yield lambda done, total: update(done, total or None, 0)
 
 
 @contextmanager

@@ -2,22 +2,28 @@
 
 import errno
 import os
+import shutil
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
+from auditsvc.cli.logs import GunicornLogger
+from auditsvc.cli.worker import Worker, blocked_signals
 from auditsvc.config import Config
-from auditsvc.errors import ConflictError, RequestError
+from auditsvc.errors import ConflictError, RequestError, StoreError
 from auditsvc.scheduler import start_scheduler
 from auditsvc.service import open_service
-from auditsvc.web import create_app
 
-GRACE_SECONDS = 8
-"""For what is under way when the server is told to stop: it ends within ten."""
+GRACE_SECONDS = 7
+"""For what is under way when the server is told to stop: it ends within ten, after which others kill it."""
 
 _SILENCE_SECONDS = 60
 """For so long may a worker's main thread give no sign before it is killed. That thread only hands requests to
@@ -52,16 +58,44 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve_forever(config: Config, listener: socket.socket, *, threads: int, workers: int = 1) -> int:
-    """Serves until SIGTERM or Ctrl-C, and returns the exit code; workers leave by SystemExit.
+def require_tokens(config: Config, listener: socket.socket) -> None:
+    """ConfigError where the listener can be reached from elsewhere and nobody would be asked for a token."""
+    host = listener.getsockname()[0]
+    if not ip_address(host).is_loopback:
+        with open_service(config) as service:
+            service.access.require_for(host)
 
-    The store is opened and brought up to date first, so that what is wrong with it is told here and once.
+
+def serve_forever(
+    config: Config, listener: socket.socket, *, threads: int, workers: int = 1, insecure: bool = False
+) -> int:
+    """Serves a store that was opened before, until SIGTERM or Ctrl-C; workers leave by SystemExit.
+
+    ``insecure`` is as for the app. Returns the exit code.
+    """
+    code = _serve(config, listener, threads=threads, workers=workers, insecure=insecure)
+    with suppress(ChildProcessError):
+        while True:  # a worker that did not end in time was killed at its work, and gunicorn waits for none
+            os.wait()
+    with suppress(StoreError):
+        recover(config)
+    return code
+
+
+def recover(config: Config) -> None:
+    """Brings the store up to date, and puts right what killed processes left.
+
+    Raises StoreError. Done before anything is served, so that what is wrong is told here and once.
     """
     with open_service(config) as service:
         service.recover()
+
+
+def _serve(config: Config, listener: socket.socket, *, threads: int, workers: int, insecure: bool) -> int:
     parent = os.getpid()
     try:
-        _Server(config, listener, threads=threads, workers=workers).run()
+        with _counted_together(workers):
+            _Server(config, listener, threads=threads, workers=workers, insecure=insecure).run()
     except SystemExit as end:
         if os.getpid() != parent:
             raise
@@ -70,15 +104,53 @@ def serve_forever(config: Config, listener: socket.socket, *, threads: int, work
     return 0
 
 
+def _memory() -> str | None:
+    return str(_MEMORY) if _MEMORY.is_dir() else None
+
+
+@contextmanager
+def _counted_together(workers: int) -> Iterator[None]:
+    """Makes the metrics of several workers one: each asks all, in a folder that goes with the server.
+
+    A single worker needs none, for what it counted is all there is.
+    """
+    if workers == 1:
+        yield
+        return
+    maker, folder = os.getpid(), mkdtemp(prefix="auditsvc-metrics-", dir=_memory())
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # prometheus-client's only way to be told
+    try:
+        yield
+    finally:
+        if os.getpid() == maker:  # and no worker on its way out
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's main process, that can tell a worker to end from its first moment on."""
+
+    def spawn_worker(self) -> Any:
+        """Forks a worker.
+
+        A signal that comes between the fork and the worker's own handlers would be lost in those that it
+        inherits, and the worker be killed later: so the signal waits until the worker is ready for it.
+        """
+        with blocked_signals():
+            return super().spawn_worker()
+
+
 class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """gunicorn with our app, configured here alone."""
 
-    def __init__(self, config: Config, listener: socket.socket, *, threads: int, workers: int) -> None:
+    def __init__(
+        self, config: Config, listener: socket.socket, *, threads: int, workers: int, insecure: bool
+    ) -> None:
         self._config = config
+        self._insecure = insecure
         self._stack = ExitStack()
         self._settings: dict[str, Any] = {
             "bind": f"fd://{listener.detach()}",
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "workers": workers,
             "threads": threads,
             "timeout": _SILENCE_SECONDS,
@@ -88,8 +160,8 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             # It would be a file in the home folder, or in the way of a second server.
             "control_socket_disable": True,
             # A disk that is slow must not look like a worker that is silent.
-            "worker_tmp_dir": str(_MEMORY) if _MEMORY.is_dir() else None,
-            "loglevel": "warning",
+            "worker_tmp_dir": _memory(),
+            "logger_class": GunicornLogger,
             "worker_exit": self._close,
         }
         super().__init__()
@@ -99,14 +171,19 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Serves until told to end."""
+        _Arbiter(self).run()
+
     def load(self) -> Flask:
         """The app; gunicorn calls this in the worker, after the fork: a connection must not be shared."""
         service = self._stack.enter_context(open_service(self._config))
-        if self.cfg.workers == 1:
-            # A worker that was killed leaves its work behind; with several, another may be at its own.
-            service.recover()
+        service.recover()  # this may be in the place of a worker that was killed
         self._stack.enter_context(start_scheduler(service))
-        return create_app(service)
+        # Imported here, when the metrics' folder is known: prometheus-client asks for it once, on import.
+        from auditsvc.web import create_app
+
+        return create_app(service, insecure=self._insecure)
 
     def _close(self, _arbiter: object, _worker: object) -> None:
         self._stack.close()

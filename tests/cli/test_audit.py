@@ -1,7 +1,9 @@
 """``auditsvc audit``: over the store, and on a server that really runs."""
 
 import json
+import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,11 @@ from auditsvc.service import open_service
 from tests.cli.conftest import CommandLine, Server
 
 DAY = "2026-11-20,2026-11-21"
+RECIPE = Path(__file__).resolve().parents[2] / "deploy" / "audit" / "audit-policy.yaml"
 STATUSES = {
+    "deprecatedUse": "Warning",
     "ineligibleConsistency": "Failed",
+    "logIntegrity": "Passed",
     "operationEquality": "Failed",
     "pendingReconciliation": "Failed",
     "swaggerTotal": "Passed",
@@ -48,7 +53,7 @@ def test_text_says_what_to_do(auditsvc_with_runs: CommandLine) -> None:
     """The text has a table, every finding, and what to do about it."""
     ran = auditsvc_with_runs("audit", "--window", DAY)
     assert ran.returncode == 1
-    assert "AuditOperationEquality      Failed        2        24" in ran.stdout
+    assert re.search(r"AuditOperationEquality +Failed +2 +24\n", ran.stdout)
     assert "→ remove the endpoint from the pending list: it is exercised now" in ran.stdout
 
 
@@ -66,9 +71,9 @@ def test_one_run(auditsvc_with_runs: CommandLine) -> None:
         [ci] = service.runs.find(job=None, pull=None, limit=10)[0][:1]
     ran = auditsvc("audit", "--run", ci.id, "--format", "junit")
     assert ran.returncode == 1
-    assert fromstring(ran.stdout).get("tests") == "4"
+    assert fromstring(ran.stdout).get("tests") == str(len(STATUSES))
     with open_service(Config(data=auditsvc.data)) as service:
-        assert len(service.runs.results(ci.id)) == 4
+        assert len(service.runs.results(ci.id)) == len(STATUSES)
         assert service.audits.stored() == []
 
 
@@ -173,7 +178,7 @@ def test_upload_and_audit_is_one_line_of_ci(
         *("--swagger", demo_data / "openapi-v2.json.gz"),
         *("--pending", demo_data / "demo-1.20.2-pending.yaml"),
         *("--ineligible", demo_data / "demo-1.20.2-ineligible.yaml"),
-        *("--format", "json"),
+        *("--policy", RECIPE, "--format", "json"),
     )
     assert (ran.returncode, ran.stderr) == (1, "")
     report = json.loads(ran.stdout)
@@ -182,6 +187,8 @@ def test_upload_and_audit_is_one_line_of_ci(
         [run] = service.runs.find(pull="8", limit=10)[0]
         assert (run.cluster, run.finished.isoformat()) == ("demo", "2026-11-21T00:00:00+00:00")
         assert run.swagger
+        assert run.policy == sha256(RECIPE.read_bytes()).hexdigest()
+        assert f"0 mistakes in its audit policy, sha256:{run.policy}" in ran.stdout
         assert report["title"] == f"audit of run {run.id}"
         assert service.runs.summary(run.id).requests > 3850
 

@@ -17,6 +17,8 @@ from auditsvc.core.runs import RunKind, RunResult
 from auditsvc.service import open_service
 from tests.cli.conftest import CommandLine
 
+RECIPE = Path(__file__).resolve().parents[2] / "deploy" / "audit" / "audit-policy.yaml"
+
 
 def test_ingest_prints_the_id_alone(auditsvc_with_runs: CommandLine, demo_data: Path) -> None:
     """Standard output is the run's id and nothing else, so that a script can use it."""
@@ -51,7 +53,7 @@ def test_a_run_brings_its_documents_and_origin(auditsvc: CommandLine, demo_data:
         *("--swagger", demo_data / "openapi-v2.json.gz"),
         *("--pending", demo_data / "demo-1.20.2-pending.yaml"),
         *("--ineligible", demo_data / "demo-1.20.2-ineligible.yaml"),
-        *("--jobs", 2, demo_data / "pull-audit.log.gz"),
+        *("--policy", RECIPE, "--jobs", 2, demo_data / "pull-audit.log.gz"),
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     with open_service(Config(data=auditsvc.data)) as service:
@@ -63,7 +65,20 @@ def test_a_run_brings_its_documents_and_origin(auditsvc: CommandLine, demo_data:
         assert run.swagger
         assert run.pending
         assert run.ineligible
+        assert run.policy
+        assert service.store.policies.text(run.policy) == RECIPE.read_text()
         assert service.documents.swaggers() == []
+
+
+def test_a_policy_that_is_none_leaves_nothing(auditsvc_with_runs: CommandLine, demo_data: Path) -> None:
+    """It is refused with its line, before the log is read, and the store is as it was."""
+    auditsvc = auditsvc_with_runs
+    (auditsvc.home / "policy.yaml").write_text("rules:\n- }\n")
+    before = auditsvc.stored()
+    ran = auditsvc("ingest", "--kind", "ci", "--policy", "policy.yaml", demo_data / "ci-audit.log.gz")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("auditsvc: policy: line 2, column 3: not YAML")
+    assert auditsvc.stored() == before
 
 
 def test_the_data_folder_is_an_option(auditsvc: CommandLine, demo_data: Path, tmp_path: Path) -> None:
@@ -259,3 +274,36 @@ def test_a_data_folder_that_cannot_be_made_is_told(auditsvc: CommandLine) -> Non
     ran = auditsvc("audit", "--commit", "--data", "/proc/auditsvc")
     assert ran.returncode == 2
     assert ran.stderr.startswith("auditsvc: the data folder /proc/auditsvc cannot be used: ")
+
+
+def test_an_application_out_of_a_log(auditsvc_with_runs: CommandLine, demo_data: Path) -> None:
+    """An app run may be one user agent's part of a log."""
+    auditsvc = auditsvc_with_runs
+    words = "--kind", "app", "--app", "kubectl", "--agent", "kubectl/"
+    ran = auditsvc("ingest", *words, demo_data / "ci-audit.log.gz")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    with open_service(Config(data=auditsvc.data)) as service:
+        used, _ = service.runs.operations(ran.stdout.strip(), limit=1000)
+        assert {agent for one in used for agent in one.used.agents} == {"kubectl"}
+
+
+def test_all_applications_of_a_log(auditsvc_with_runs: CommandLine, demo_data: Path) -> None:
+    """--split-by makes a run of each, and prints its id and the application."""
+    auditsvc = auditsvc_with_runs
+    words = "ingest", "--kind", "app", "--split-by", "agent", "--at-least", "1000"
+    ran = auditsvc(*words, demo_data / "ci-audit.log.gz")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = [line.split(" ") for line in ran.stdout.splitlines()]
+    with open_service(Config(data=auditsvc.data)) as service:
+        for run_id, app in lines:
+            assert service.runs.get(run_id).app == app
+            assert service.runs.summary(run_id).requests >= 1000
+    assert lines == sorted(lines, key=lambda line: line[1])
+
+
+def test_a_ci_run_is_no_part_of_a_log(auditsvc: CommandLine, demo_data: Path) -> None:
+    """Parts of a log are applications."""
+    words = "--kind", "ci", "--namespace", "kube-system", "--swagger", demo_data / "openapi-v2.json.gz"
+    ran = auditsvc("ingest", *words, demo_data / "ci-audit.log.gz")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "auditsvc: namespace kube-system: only a run of kind app is a part of a log\n"

@@ -11,6 +11,7 @@ import pytest
 
 from auditsvc import __version__
 from auditsvc.cli import COMMANDS, cli
+from auditsvc.store import Store
 from tests.cli.conftest import CommandLine
 
 HEAVY = (
@@ -20,16 +21,13 @@ HEAVY = (
 )
 
 
+PARSE_NEEDS = {"msgspec", "auditsvc.core"}
+INGEST_NEEDS = {*PARSE_NEEDS, "sqlite3", "auditsvc.service", "auditsvc.store", "auditsvc.config"}
+
+
 def test_help_imports_nothing_heavy(auditsvc: CommandLine) -> None:
     """``--help`` answers from the table of commands: it reads none of their modules, nor a heavy library."""
-    script = (
-        "import sys\nfrom auditsvc.cli import main\ncode = main(['--help'])\n"
-        "print(*sys.modules, sep='\\n', file=sys.stderr)\nsys.exit(code)"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=auditsvc.environment
-    )
-    modules = set(ran.stderr.split())
+    ran, modules = importing(auditsvc, "--help")
     assert modules.isdisjoint(HEAVY)
     assert {name for name in modules if name.startswith("auditsvc")} == {
         "auditsvc",
@@ -37,6 +35,39 @@ def test_help_imports_nothing_heavy(auditsvc: CommandLine) -> None:
         "auditsvc.errors",
     }
     assert all(f"  {name} " in ran.stdout for name in COMMANDS)
+
+
+def test_parse_imports_only_what_it_needs(auditsvc: CommandLine, demo_data: Path) -> None:
+    """``parse`` with one job starts no processes, opens no store, draws no bar, and speaks to nobody."""
+    swagger = str(demo_data / "openapi-v2.json.gz")
+    log = str(demo_data / "ci-audit.log.gz")
+    _, modules = importing(auditsvc, "parse", log, "--swagger", swagger, "--jobs", "1")
+    assert modules.isdisjoint(set(HEAVY) - PARSE_NEEDS)
+    assert "auditsvc.core.counting" in modules
+
+
+def test_ingest_imports_only_what_it_needs(auditsvc: CommandLine, demo_data: Path, tmp_path: Path) -> None:
+    """``ingest`` into a store that is up to date audits nothing, compares nothing and changes no schema."""
+    swagger = ("--swagger", str(demo_data / "openapi-v2.json.gz"), "--data", str(tmp_path), "--jobs", "1")
+    Store.open(tmp_path).close()
+    _, modules = importing(auditsvc, "ingest", str(demo_data / "ci-audit.log.gz"), "--kind", "ci", *swagger)
+    assert modules.isdisjoint(set(HEAVY) - INGEST_NEEDS)
+    assert modules.isdisjoint({"auditsvc.sources", "auditsvc.core.coverage", "auditsvc.core.costs"})
+    assert "auditsvc.store.usage" in modules
+
+
+def importing(auditsvc: CommandLine, *arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Runs a command in a process of its own; what it imported."""
+    script = (
+        f"import sys\nfrom auditsvc.cli import main\ncode = main({arguments!r})\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)\nsys.exit(code)"
+    )
+    # What checks a variable is imported where one is set.
+    unset = {name: value for name, value in auditsvc.environment.items() if not name.startswith("AUDITSVC_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=unset
+    )
+    return ran, set(ran.stderr.split())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
