@@ -93,10 +93,10 @@ def test_webhook_kubeconfig_is_whole() -> None:
 
 
 def test_webhook_goes_to_events_over_https() -> None:
-    """Over http the API server would send no token."""
+    """Over http the API server would send no token; of a query it would send nothing either."""
     (cluster,) = read_yaml("audit/webhook-kubeconfig.yaml")["clusters"]
     url = urlsplit(cluster["cluster"]["server"])
-    assert (url.scheme, url.path) == ("https", "/events")
+    assert (url.scheme, url.path, url.query) == ("https", "/events/production", "")
 
 
 # ---------------------------------------------------------------------------------------------- README

@@ -8,6 +8,8 @@ FILES = [
     DEPLOY / "compose.yaml",
     *sorted((DEPLOY / "kubernetes").iterdir()),
     *sorted((DEPLOY / "audit").iterdir()),
+    *sorted(path for path in (DEPLOY / "ci").rglob("*") if path.is_file()),
+    *sorted((DEPLOY / "prometheus").iterdir()),
 ]
 
 
