@@ -12,6 +12,13 @@ class Response(msgspec.Struct):
     code: int | None = None
 
 
+class Annotations(msgspec.Struct):
+    """Those in use."""
+
+    deprecated: str | None = msgspec.field(default=None, name="k8s.io/deprecated")
+    removed_release: str | None = msgspec.field(default=None, name="k8s.io/removed-release")
+
+
 class Event(msgspec.Struct, rename="camel"):
     """The fields in use of an audit event, those of auditsvc.core.events."""
 
@@ -23,6 +30,7 @@ class Event(msgspec.Struct, rename="camel"):
     response_status: Response | None = None
     request_received_timestamp: str | None = None
     stage_timestamp: str | None = None
+    annotations: Annotations | None = None
 
 
 def decode_each(log: Path) -> None:

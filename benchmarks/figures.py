@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
+from benchmarks.load import load
 from benchmarks.table import Row
 from benchmarks.workbench import AUDITSVC, PYTHON, Command, Timed, Workbench
 
@@ -76,11 +77,11 @@ def start(bench: Workbench) -> Iterator[Row]:
 
 
 def ingest(bench: Workbench) -> Iterator[Row]:
-    """A log counted into a fresh store, beside counting it."""
-    log = bench.large
+    """A log counted into a fresh store, beside counting it: a short one, and one that shows what is fixed."""
     options = ("--kind", "ci", "--swagger", bench.swagger, "--data", bench.store, "--jobs", "1")
-    ours, parsed = bench.in_turn((*AUDITSVC, "ingest", log, *options), _parse(bench, log))
-    yield _at_most(1.25, f"`ingest --jobs 1`, {_size(log)}", ours, "`parse --jobs 1`", parsed)
+    for log in (bench.large, bench.long):
+        ours, parsed = bench.in_turn((*AUDITSVC, "ingest", log, *options), _parse(bench, log))
+        yield _at_most(1.25, f"`ingest --jobs 1`, {_size(log)}", ours, "`parse --jobs 1`", parsed)
 
 
 def packed(bench: Workbench) -> Iterator[Row]:
@@ -117,6 +118,7 @@ FIGURES: dict[str, Callable[[Workbench], Iterator[Row]]] = {
     "ingest": ingest,
     "gzip": packed,
     "mapping": mapping,
+    "load": load,
 }
 
 
