@@ -17,7 +17,7 @@ stop = { echo 'auditsvc: $(1)' >&2; exit 1; }
 # $(call check,name,command): one check of `make test`, named before it runs and again if it fails.
 check = @echo '== $(1)'; $(2) || $(call stop,the check "$(1)" failed)
 
-.PHONY: help demo test bench browser clean
+.PHONY: help demo test bench browser promtool clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,7 +27,7 @@ help: ## this list
 demo: $(INSTALLED) ## audit the shipped data and serve the results (ARGS=--once: print them and end)
 	@$(BIN)/auditsvc demo $(ARGS)
 
-test: $(TESTABLE) browser ## every check, in order, up to the first that fails
+test: $(TESTABLE) browser promtool ## every check, in order, up to the first that fails
 	$(call check,ruff check,$(BIN)/ruff check .)
 	$(call check,ruff format,$(BIN)/ruff format --check .)
 	$(call check,mypy --strict,$(BIN)/mypy)
@@ -74,3 +74,14 @@ browser:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium chromium-driver \
 	  </dev/null >/dev/null 2>&1 || \
 	  echo 'no Chromium: the browser tests will skip (Debian: apt-get install chromium chromium-driver)' >&2
+
+# Prometheus' own checks, out of Debian's package and into .venv: installed, that would start a server, too.
+# Where it cannot be had, the tests that need it skip, and say so.
+promtool: $(MADE)
+	@command -v promtool >/dev/null || test -x $(BIN)/promtool && exit 0; \
+	echo 'looking for promtool, for the tests of metrics and alerts' >&2; \
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && bin=$$(pwd)/$(BIN) && cd "$$folder" && \
+	  { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
+	  >/dev/null 2>&1 && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool 2>/dev/null && \
+	  mv usr/bin/promtool "$$bin" || \
+	  echo 'no promtool: some tests will skip (Debian: apt-get install prometheus)' >&2

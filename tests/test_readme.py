@@ -66,7 +66,7 @@ def test_every_key_of_the_configuration_is_listed() -> None:
     fields = ConfigSchema().fields
     assert set(fields) <= set(listed)
     for key, field in fields.items():
-        assert listed[key] == (PREFIX + key.upper(), field.metadata["description"])
+        assert listed[key] == (PREFIX + key.upper(), field.metadata["description"].strip("`"))
 
 
 def test_every_reason_for_an_unmapped_request_is_named() -> None:
