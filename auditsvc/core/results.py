@@ -134,9 +134,11 @@ def render_result(result: AuditResult) -> str:
 def render_set(audit_set: AuditSet) -> bytes:
     """One AuditSet's JSON: the audits in the given order, `window` last; stored bytes are not parsed."""
     start, end = _seconds(audit_set.window.start), _seconds(audit_set.window.end)
-    members = [_render_name(key) + (stored or b"null") for key, stored in audit_set.results.items()]
-    window = f'"window":{{"start":"{start}","end":"{end}"}}'.encode()
-    return b"{" + b",".join([*members, window]) + b"}"
+    parts = [b"{"]
+    for key, stored in audit_set.results.items():
+        parts += (_render_name(key), stored or b"null", b",")
+    parts.append(f'"window":{{"start":"{start}","end":"{end}"}}}}'.encode())
+    return b"".join(parts)
 
 
 def render_time(moment: datetime) -> str:

@@ -56,8 +56,10 @@ class Audits:
         ``types`` keeps only those audits (none: all); one that never ran is None.
         """
         keys = [known.key for known in types or audit_types()]
-        texts = self._store.sets.texts(window)
-        sets = sorted((day, texts.get(day, {})) for day in {*texts, *self._days(window)})
+        with self._store.reading():
+            texts = self._store.sets.texts(window)
+            days = {*texts, *self._days(window)}
+        sets = sorted((day, texts.get(day, {})) for day in days)
         return [AuditSet(day, {key: found.get(key) for key in keys}) for day, found in sets]
 
     def stored(self, window: Window | None = None, types: Sequence[AuditType] = ()) -> list[StoredResult]:

@@ -137,6 +137,12 @@ class Store:
         with self._connections.transaction():
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Makes all reads of this thread within it see one moment."""
+        with self._connections.reading():
+            yield
+
     def documents(self, hashes: Collection[str]) -> frozenset[str]:
         """Those of the hashes that are a stored swagger's or list's."""
         with self._connections.reading() as db:

@@ -21,11 +21,20 @@ from auditsvc.store.results import (
 if TYPE_CHECKING:
     from auditsvc.audits import RecordedInputs
 
-# A row for each day, not for each result: Python's threads take turns at every row that SQLite gives. Neither
-# keys nor our JSON hold a line break.
+# One row for all: Python's threads take turns at every row that SQLite gives. Neither times, keys nor our
+# JSON hold a line break or a record separator.
 _TEXTS = """
-    select window_start, window_end, group_concat(key, char(10)), cast(group_concat(text, char(10)) as blob)
-    from results where {where} group by window_start, window_end order by window_start, window_end
+    select
+        group_concat(day, char(10)),
+        group_concat(keys, char(30)),
+        cast(group_concat(texts, char(30)) as blob)
+    from (
+        select
+            window_start || ' ' || window_end as day,
+            group_concat(key, char(10)) as keys,
+            group_concat(text, char(10)) as texts
+        from results where {where} group by window_start, window_end order by window_start, window_end
+    )
 """
 
 # Likewise a row for each audit.
@@ -73,12 +82,13 @@ class Sets:
         """The JSON of the same results by window and key, in time order; findings are not read."""
         where, parameters = _condition(window, keys)
         with self._connections.reading() as db:
-            rows = db.execute(_TEXTS.format(where=where), parameters).fetchall()
+            [(days, names, texts)] = db.execute(_TEXTS.format(where=where), parameters).fetchall()
+        if days is None:
+            return {}
+        columns = days.split("\n"), names.split("\x1e"), texts.split(b"\x1e")
         return {
-            Window(parse_time(start), parse_time(end)): dict(
-                zip(found.split("\n"), members.split(b"\n"), strict=True)
-            )
-            for start, end, found, members in rows
+            _window(*day.split(" ")): dict(zip(found.split("\n"), members.split(b"\n"), strict=True))
+            for day, found, members in zip(*columns, strict=True)
         }
 
     def inputs(self, window: Window) -> "dict[str, RecordedInputs]":

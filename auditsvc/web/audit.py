@@ -193,7 +193,7 @@ def get_job(job_id: str) -> Job:
 
 def answer_sets(audit_sets: Iterable[AuditSet]) -> Response:
     """AuditSets in their envelope, as the bytes that they are stored in."""
-    body = b'{"code":200,"data":[' + b",".join(map(render_set, audit_sets)) + b"]}\n"
+    body = b"".join((b'{"code":200,"data":[', b",".join(map(render_set, audit_sets)), b"]}\n"))
     return Response(body, mimetype="application/json")
 
 
