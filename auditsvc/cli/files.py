@@ -1,7 +1,7 @@
 """The files that commands read and write."""
 
 import os
-import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -67,7 +67,7 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         beside.write_bytes(content)
         if path.exists():
-            shutil.copymode(path, beside)
+            beside.chmod(stat.S_IMODE(path.stat().st_mode))
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
