@@ -32,7 +32,8 @@ test: $(TESTABLE) browser promtool ## every check, in order, up to the first tha
 	$(call check,ruff format,$(BIN)/ruff format --check .)
 	$(call check,mypy --strict,$(BIN)/mypy)
 	$(call check,lint-imports,$(BIN)/lint-imports --no-logo)
-	$(call check,pytest,$(BIN)/python -m pytest --cov)
+	$(call check,pytest of the pure part with its coverage,$(BIN)/python -m pytest tests/core tests/audits --cov)
+	$(call check,pytest of the rest,$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/audits)
 
 bench: $(INSTALLED) ## the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)

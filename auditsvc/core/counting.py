@@ -2,7 +2,8 @@
 
 A request is one (``auditID``, ``requestReceivedTimestamp``), for a client may choose the ID.
 ``ResponseComplete`` and ``Panic`` end it, ``RequestReceived`` and ``ResponseStarted`` open it; what is open
-at the end of the log counts as it stands. A completion repeated within 60 s of log time is the same request.
+at the end of the log counts as it stands. A completion repeated within 60 s of log time is the same request;
+in a log whose time jumps back (AuditLogIntegrity tells) it may be taken for another one.
 
 A log may be read in parts: each part is counted by a :class:`Counting` of its own, and
 :meth:`Counting.append` puts the parts together, in order, to exactly what one pass would have counted.
@@ -30,7 +31,7 @@ from auditsvc.core.events import (
     render_time,
     sample_text,
 )
-from auditsvc.core.log_time import LogTime
+from auditsvc.core.log_time import BACKWARDS_SLACK, LogTime
 from auditsvc.core.mapper import Endpoint, OperationMapper, Unmapped
 from auditsvc.core.usage import DeprecatedUse, OperationUsage, Sample, Usage
 from auditsvc.errors import ParseError
@@ -38,6 +39,9 @@ from auditsvc.errors import ParseError
 REPEAT_WINDOW = timedelta(seconds=60)
 REQUEST_TIMEOUT = timedelta(seconds=60)
 """After so long the API server ends every request that is not long-running (its ``--request-timeout``)."""
+
+_REMEMBERED = REPEAT_WINDOW + BACKWARDS_SLACK
+"""For so long a completion is remembered at least: a log may go back by the slack."""
 
 MALFORMED_POSITIONS = 10
 SAMPLES = 5
@@ -272,7 +276,7 @@ class _Recent:
             self._older, self._newer = self._newer, set()
             self._columns = ([], self._columns[0])
             self._times = None
-        self._bounds = _shifted(now, -REPEAT_WINDOW), _shifted(now, REPEAT_WINDOW)
+        self._bounds = _shifted(now, -_REMEMBERED), _shifted(now, _REMEMBERED)
 
 
 class Part(NamedTuple):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -133,6 +134,14 @@ class TestBaseline:
         assert result.notes[0] == (
             "pull run p1 is held against what at least 2 of the 3 runs of CI baseline c1, c2, c3 exercised, "
             "the nearest of which finished 1 h before it"
+        )
+
+    def test_a_baseline_without_a_time(self) -> None:
+        """Of a report nobody knows how old it is, and no age is made up."""
+        undated = replace(held_against(used("readPod")), dated=False)
+        result = outcome(AUDIT, judging(subject(used("readPod"), undated)))
+        assert result.notes[0] == (
+            "pull run p1 is held against CI baseline c1, which is of unknown age: a report tells no time"
         )
 
     def test_a_later_baseline(self) -> None:

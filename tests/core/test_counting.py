@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import auditsvc.core.counting
 from auditsvc.core.counting import Counting, Part, agent_family
 from auditsvc.core.counting import test_name as name_of_test  # not test_name: pytest would collect it
+from auditsvc.core.log_time import BACKWARDS_SLACK
 from auditsvc.core.mapper import OperationMapper, Unmapped
 from auditsvc.core.swagger import Operation
 from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Sample, Usage
@@ -914,9 +915,11 @@ def written(moment: datetime, form: int) -> str:
 
 def made_lines(made: Sequence[Step]) -> Iterator[bytes]:
     """The lines of a log: a request is received half a second before its first event, no two at one time."""
-    now, received = 0.0, dict[tuple[int, str], datetime]()
+    now, latest, received = 0.0, 0.0, dict[tuple[int, str], datetime]()
     for step in made:
-        now += step.pause
+        # What is remembered allows for as much as API servers go back.
+        latest = max(latest, now)
+        now = max(now + step.pause, latest - BACKWARDS_SLACK.total_seconds())
         if step.noise is not None:
             yield step.noise
             continue

@@ -44,6 +44,7 @@ def test_none(text: str) -> None:
         (WHOLE.replace("2026-12-31", "2026-02-30"), "line 5, column 12: expires: 2026-02-30 is no day"),
         (WHOLE.replace("2026-12-31", "next year"), "line 5, column 12: expires: next year is no day"),
         (WHOLE.replace("readPod", "[a]"), "line 2, column 8: expected a string as key, found a list"),
+        ("- ? [a]\n  : b", "line 1, column 5: expected a string as key, found a list"),
         (WHOLE + "  issue: 7\n", "line 6, column 10: expected a string as issue, found an integer"),
         (WHOLE + "  issue: '#7'\n", "line 6, column 10: issue: #7 is no http(s) link"),
     ],
