@@ -99,7 +99,7 @@ def state_of(server: Server, job_id: str) -> str:
 
 def test_ctrl_c_ends_it(auditsvc: CommandLine, serve: Callable[..., Server]) -> None:
     """SIGINT ends it with 0 and without a word, and leaves its port free."""
-    server = serve(auditsvc, "serve", "--port", 0, "--workers", 2, "--threads", 2)
+    server = serve(auditsvc, "serve", "--port", 0, "--threads", 2)
     assert requests.get(f"{server.url}/readyz", timeout=TIMEOUT).ok
     assert server.stop(signal.SIGINT) == (0, "")
     assert serve(auditsvc, "serve", "--port", server.url.rpartition(":")[2]).url == server.url
