@@ -16,6 +16,7 @@ from auditsvc.errors import ParseError
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # A list needs two levels, and what is ignored in it may have more; but parsing is quadratic in the depth.
 _MAX_DEPTH = 20
+_TOO_DEEP = f"nested deeper than {_MAX_DEPTH} levels"
 # All but YAML's c-printable. No document may hold these, but some pass the parsers as escapes in a string.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NULL, STRING, DATE = "nothing", "a string", "a date"
@@ -143,7 +144,7 @@ def _refuse_all_but_plain(text: str, what: str) -> None:
         if documents > 1:
             raise error_at(event, f"a second document, where {what} is one")
         if depth > _MAX_DEPTH:
-            raise error_at(event, f"nested deeper than {_MAX_DEPTH} levels")
+            raise error_at(event, _TOO_DEEP)
         if isinstance(event, yaml.AliasEvent):
             raise error_at(event, "an alias: write the value out")
         if getattr(event, "tag", None) not in _PLAIN_TAGS:
@@ -160,7 +161,10 @@ def _events(text: str) -> Iterator[yaml.Event]:
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # The last two leak from PyYAML's own parser, for an escape or a version number that is too large.
         mark = getattr(error, "problem_mark", None) or reached
-        raise ParseError(f"{_at(mark)}: not YAML: {getattr(error, 'problem', error)}") from None
+        problem = getattr(error, "problem", error)
+        # Newer parsers read ahead, and find a depth of a thousand before they tell of the first levels.
+        told = _TOO_DEEP if "nesting depth" in str(problem) else f"not YAML: {problem}"
+        raise ParseError(f"{_at(mark)}: {told}") from None
 
 
 def _at(mark: Any) -> str:
