@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from itertools import cycle, repeat
 from statistics import median
 
-from auditsvc.core.counting import CACHED_PATHS, _Endpoints
 from auditsvc.core.mapper import OperationMapper
 from auditsvc.core.swagger import Operation, Swagger, parse_swagger
+from auditsvc.core.tally import CACHED_PATHS, Places, Tallies
 from auditsvc.fetch import read
 
 URIS = 1_000_000
@@ -56,7 +56,7 @@ def _seconds(work: Iterable[object]) -> float:
 
 
 def _most_cached(mapper: OperationMapper, paths: Iterable[str]) -> int:
-    endpoints = _Endpoints(mapper)
+    endpoints = Places(mapper, Tallies())
     most = 0
     for path in paths:
         endpoints[path]

@@ -217,11 +217,25 @@ class TestBlocks:
         log = write(tmp_path_factory.mktemp("log"), content)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(auditsvc.ingest.logs, "BLOCK_BYTES", 4)
+            patched.setattr(auditsvc.ingest.logs, "PEEK_BYTES", 2)
             patched.setattr(auditsvc.ingest.logs, "MAX_LINE_BYTES", 16)
             found = [b"<too long>" if block is TOO_LONG else block for block in Range(log).blocks()]
         lines = [line.rstrip(b"\n") for line in lines_of(content)]
         expected = [line if len(line) < 16 else b"<too long>" for line in lines]
         assert [line for block in found for line in block.removesuffix(b"\n").split(b"\n")] == expected
+
+    @pytest.mark.parametrize("left", [0, 6, 6.5, 10, 14])
+    def test_changed_meanwhile(self, left: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file that is cut while it is read ends there, and one that grows is read to its end."""
+        size = io.DEFAULT_BUFFER_SIZE  # of which so many bytes are read ahead
+        monkeypatch.setattr(auditsvc.ingest.logs, "BLOCK_BYTES", 4 * size)
+        lines = [letter * (size - 1) + b"\n" for letter in (b"a", b"b", b"c", b"d", b"e", b"f", b"g") * 2]
+        text = b"".join(lines)
+        log = write(tmp_path, text[: 10 * size])
+        blocks = Range(log).blocks()
+        assert next(blocks) == text[: 4 * size]
+        write(tmp_path, text[: int(left * size)])
+        assert b"".join(blocks) == text[4 * size : int(left * size)]
 
 
 class TestLines:

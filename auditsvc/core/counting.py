@@ -2,24 +2,24 @@
 
 A request is one (``auditID``, ``requestReceivedTimestamp``), for a client may choose the ID.
 ``ResponseComplete`` and ``Panic`` end it, ``RequestReceived`` and ``ResponseStarted`` open it; what is open
-at the end of the log counts as it stands. A completion repeated within 60 s of log time is the same request;
-in a log whose time jumps back (AuditLogIntegrity tells) it may be taken for another one.
+at the end of the log counts as it stands.
 
 A log may be read in parts: each part is counted by a :class:`Counting` of its own, and
 :meth:`Counting.append` puts the parts together, in order, to exactly what one pass would have counted.
 """
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
-from itertools import chain, compress
-from operator import add, not_
-from typing import NamedTuple
+from itertools import compress
+from operator import not_
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.core.events import (
+    AFTER_ALL,
     ENDED,
     TIME_LENGTH,
     UNKNOWN_TIME,
@@ -28,29 +28,33 @@ from auditsvc.core.events import (
     decode,
     decode_lines,
     parse_time,
-    render_time,
     sample_text,
+    shift_time,
 )
 from auditsvc.core.log_time import BACKWARDS_SLACK, LogTime
-from auditsvc.core.mapper import Endpoint, OperationMapper, Unmapped
-from auditsvc.core.usage import DeprecatedUse, OperationUsage, Sample, Usage
+from auditsvc.core.mapper import OperationMapper, Unmapped
+from auditsvc.core.recent import REPEAT_WINDOW, Key, Recent, within_repeat_window
+from auditsvc.core.tally import (
+    SAMPLES,
+    Agent,
+    AgentNames,
+    Agents,
+    Places,
+    Tallies,
+    Tally,
+    Target,
+    agent_family,
+    count_requests,
+)
+from auditsvc.core.usage import DeprecatedUse, Sample, Usage
 from auditsvc.errors import ParseError
 
-REPEAT_WINDOW = timedelta(seconds=60)
 REQUEST_TIMEOUT = timedelta(seconds=60)
 """After so long the API server ends every request that is not long-running (its ``--request-timeout``)."""
 
-_REMEMBERED = REPEAT_WINDOW + BACKWARDS_SLACK
-"""For so long a completion is remembered at least: a log may go back by the slack."""
-
 MALFORMED_POSITIONS = 10
-SAMPLES = 5
-BATCH_EVENTS = 2000
-CACHED_PATHS = 100_000
-CACHED_AGENTS = 20_000
-
-_AFTER_ALL = "~"
-"""Sorts after every time."""
+BATCH_EVENTS = 1000
+"""So many events of a block are counted together at most."""
 
 _LONG_VERBS = frozenset({"watch", "proxy"})
 _UNAUTHORIZED = 401
@@ -61,109 +65,21 @@ _RESOURCE = re.compile(
 )
 _LONG_SUBRESOURCE = re.compile(rf"{_RESOURCE.pattern}/[^/]+/(?:attach|exec|log|portforward|proxy)(?:/|$)")
 
-_TEST_AGENT = "e2e.test"
-_NO_AGENT = "none"
-
-# What a request was mapped to: an operation's id, or why there is none.
-_Target = str | Unmapped
-# Whoever made a request: a user agent that stands for all of its family that ran for the same e2e test.
-_Who = str
 # What was used though the API server calls it deprecated: operationId, or resource where it is of none; by
 # whom; and the release that removes it.
-_Deprecated = tuple[str, _Who, str]
-# All that counts of a request: target, who, response code, and what of it is deprecated.
-_Request = tuple[_Target, _Who, int | None, _Deprecated | None]
-# The same as it is counted, for few requests are of anything deprecated.
-_Counted = tuple[_Target, _Who, int | None]
-# Names one request: its time of receipt, which is of one length, and its audit ID.
-_Key = str
-# Hits by response code class, by e2e test, and by user agent family.
-_Counts = tuple[dict[str, int], dict[str, int], dict[str, int]]
+_Deprecated = tuple[str, Agent, str]
 
 
-class _Endpoints(dict[str, Endpoint]):
-    """What is at each path; emptied when it has grown to its bound."""
+class _Request(msgspec.Struct, frozen=True, gc=False):
+    """All that counts of a request."""
 
-    def __init__(self, mapper: OperationMapper) -> None:
-        super().__init__()
-        self._endpoint = mapper.endpoint
-
-    def __missing__(self, path: str) -> Endpoint:
-        if len(self) >= CACHED_PATHS:
-            self.clear()
-        self[path] = found = self._endpoint(path)
-        return found
+    target: Target
+    agent: Agent
+    code: int | None
+    deprecated: _Deprecated | None
 
 
-class _Agents(dict[str | None, _Who]):
-    """Who each user agent is; emptied when it has grown to its bound."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._known: dict[tuple[str, str | None], _Who] = {}
-
-    def __missing__(self, agent: str | None) -> _Who:
-        if len(self) >= CACHED_AGENTS:
-            self.clear()
-        who = self._known.setdefault(_named(agent), agent or "")
-        self[agent] = who
-        return who
-
-
-class _Tallies:
-    """How often each target was requested, by whom and how answered, and when first and last."""
-
-    def __init__(self) -> None:
-        self.requests: Counter[_Counted] = Counter()
-        self.deprecated: Counter[_Deprecated] = Counter()
-        self.first: dict[_Target, str] = {}
-        self.last: dict[_Target, str] = {}
-
-    def count(
-        self,
-        targets: Sequence[_Target],
-        who: Iterable[_Who],
-        codes: Iterable[int | None],
-        received: Iterable[str],
-    ) -> None:
-        """Counts requests, given by their columns."""
-        self.requests.update(zip(targets, who, codes, strict=True))
-        first, last = self.first, self.last
-        for target, time in zip(targets, received, strict=True):
-            known = last.get(target)
-            if known is None or known == UNKNOWN_TIME:
-                first[target] = last[target] = time
-            elif time > known:
-                last[target] = time
-            elif time < first[target]:
-                first[target] = _earlier(first[target], time)
-
-    def take_back(self, request: _Request) -> None:
-        """Counts a request no more. Its times stay: the same request is counted elsewhere."""
-        target, who, code, deprecated = request
-        self.requests[target, who, code] -= 1
-        if deprecated is not None:
-            self.deprecated[deprecated] -= 1
-
-    def add(self, other: "_Tallies") -> None:
-        """Adds what another part counted."""
-        self.requests.update(other.requests)
-        self.deprecated.update(other.deprecated)
-        self.widen(other)
-
-    def widen(self, other: "_Tallies") -> None:
-        """Widens the times by those of the other."""
-        for target, time in other.first.items():
-            self.first[target] = _earlier(self.first.get(target, UNKNOWN_TIME), time)
-            self.last[target] = max(self.last.get(target, UNKNOWN_TIME), other.last[target])
-
-
-# Completions: their audit IDs, times of receipt and stage times. Times are of one length, and joined to one
-# text: that takes less memory, and is handed on much faster, than many.
-_Columns = tuple[list[str], str, str]
-
-
-class _Open(NamedTuple):
+class _Open(msgspec.Struct, frozen=True, gc=False):
     """A request that is not complete yet, at its newest stage."""
 
     request: _Request
@@ -175,115 +91,22 @@ class _Open(NamedTuple):
 
     def moved(self, lines: int) -> "_Open":
         """The same with its sample's line counted from that many lines further up."""
-        return self if self.sample is None else self._replace(sample=self.sample.moved(lines))
+        return self if self.sample is None else replace(self, sample=self.sample.moved(lines))
 
 
-def agent_family(agent: str | None) -> str:
-    """The program that a user agent names: its text up to the first ``/`` or space; ``none`` without one."""
-    return (agent or "").partition("/")[0].partition(" ")[0] or _NO_AGENT
+# A completion that an earlier part of the log may have seen too, or seen opened; its stage time.
+_Head = tuple[Key, str, _Request]
+# Many of them by column: keys, stage times, targets, agents, codes, and by position what is deprecated.
+_Heads = tuple[list[Key], list[str], list[Target], list[Agent], list[int | None], Mapping[int, _Deprecated]]
 
 
-def test_name(agent: str | None) -> str | None:
-    """The e2e test that a user agent names: all after the first `` -- `` of an ``e2e.test`` agent."""
-    if agent is None or not agent.startswith(_TEST_AGENT):
-        return None
-    return agent.partition(" -- ")[2] or None
-
-
-class _Recent:
-    """The newest completions: all of the last 60 s of log time, and more.
-
-    They are kept as two generations of at least 60 s each, so that forgetting the old ones costs nothing.
-    Whether an audit ID was seen is one look at a set; when its request completed is found out only where
-    it was, which is rare.
-    """
-
-    def __init__(self) -> None:
-        self._newer: set[str] = set()
-        self._older: set[str] = set()
-        self._columns: tuple[list[_Columns], list[_Columns]] = ([], [])
-        self._times: dict[_Key, str] | None = None
-        self._bounds = ("", "")
-
-    def __len__(self) -> int:
-        return len(self._newer) + len(self._older)
-
-    def add(self, ids: list[str], received: list[str], staged: list[str]) -> bool:
-        """Adds completions; False, with none added, where an ID is twice among them or was seen before."""
-        before = len(self._newer)
-        if not self._older.isdisjoint(ids):
-            return False
-        self._newer.update(ids)
-        if len(self._newer) != before + len(ids):
-            self._newer = {seen for column, _, _ in self._columns[0] for seen in column}
-            return False
-        self._keep(ids, "".join(received), "".join(staged))
-        return True
-
-    def add_one(self, event: AuditEvent) -> None:
-        """Adds one completion, seen before or not."""
-        self._newer.add(event.audit_id)
-        self._keep([event.audit_id], event.received, event.staged)
-        self.forget(event.staged)
-
-    def append(self, ids: list[str], received: str, staged: str) -> None:
-        """Adds the completions that a later part remembers."""
-        self._newer.update(ids)
-        self._keep(ids, received, staged)
-        self.forget(staged[-TIME_LENGTH:] or UNKNOWN_TIME)
-
-    def columns(self) -> _Columns:
-        """All completions kept."""
-        kept = [*self._columns[1], *self._columns[0]]
-        return (
-            [one for ids, _, _ in kept for one in ids],
-            "".join([received for _, received, _ in kept]),
-            "".join([staged for _, _, staged in kept]),
-        )
-
-    def seen(self, ids: list[str]) -> set[str]:
-        """Those of the audit IDs that are among the completions kept."""
-        return self._newer.intersection(ids) | self._older.intersection(ids)
-
-    def repeats(self, event: AuditEvent) -> bool:
-        """Whether the event's request completed within 60 s of the event."""
-        if event.audit_id not in self._newer and event.audit_id not in self._older:
-            return False
-        return self.completed(_key(event), near=event.staged)
-
-    def completed(self, key: _Key, *, near: str) -> bool:
-        """Whether a request completed within 60 s of a stage time."""
-        if self._times is None:
-            self._times = {}
-            for columns in (*self._columns[1], *self._columns[0]):
-                self._times.update(_completions(columns))
-        completed = self._times.get(key)
-        return completed is not None and _within_repeat_window(completed, near)
-
-    def _keep(self, ids: list[str], received: str, staged: str) -> None:
-        columns = (ids, received, staged)
-        self._columns[0].append(columns)
-        if self._times is not None:
-            self._times.update(_completions(columns))
-
-    def forget(self, now: str) -> None:
-        """Forgets, at a time of the log, what lies far enough back."""
-        if now != UNKNOWN_TIME and not self._bounds[0] <= now <= self._bounds[1]:
-            self._start_generation(now)
-
-    def _start_generation(self, now: str) -> None:
-        if self._bounds[1]:
-            self._older, self._newer = self._newer, set()
-            self._columns = ([], self._columns[0])
-            self._times = None
-        self._bounds = _shifted(now, -_REMEMBERED), _shifted(now, _REMEMBERED)
-
-
-class Part(NamedTuple):
+class Part(msgspec.Struct):
     """What a counted part hands on: picklable, and small beside the log.
 
-    ``recent`` are its last completions. ``heads`` are those that an earlier part may have seen too, or seen
-    opened, ``requests`` what these count as.
+    ``recent`` are its last completions. ``heads`` are the completions that an earlier part may have seen too,
+    or seen opened, as far as they are of requests received before about the part's start. ``later_heads`` are
+    the others, pickled: they are many, and needed only where an earlier part saw a request that was received
+    at ``later`` or after it.
     """
 
     file: str
@@ -291,16 +114,18 @@ class Part(NamedTuple):
     lines: int
     events: int
     first: str
+    latest: str
     time: LogTime
     duplicates: int
     malformed: int
     malformed_at: list[tuple[str, int]]
-    tallies: _Tallies
-    open: dict[_Key, _Open]
-    recent: _Columns
-    heads: _Columns
-    requests: list[_Request]
-    samples: dict[_Target, list[tuple[_Key, Sample]]]
+    tallies: dict[Target, Tally]
+    deprecated: Counter[_Deprecated]
+    open: dict[Key, _Open]
+    recent: dict[Key, str]
+    heads: list[_Head]
+    later: str
+    later_heads: bytes
 
 
 class Counting:
@@ -313,32 +138,25 @@ class Counting:
     def __init__(
         self, mapper: OperationMapper, *, file: str = "", sampled: bool = False, handing_on: bool = False
     ) -> None:
+        self.events = 0
+        """The audit events seen."""
         self._file = file
         self._lines = 0
         self._starts_file = False
-        self._events = 0
         self._sampled = sampled
-        self._handing_on = handing_on
-        self._batch = _Batch(file)
-        self._endpoints = _Endpoints(mapper)
-        self._agents = _Agents()
-        self._first = UNKNOWN_TIME
+        self._tallies = Tallies()
+        self._places = Places(mapper, self._tallies)
+        self._agents = Agents()
+        self._deprecated: Counter[_Deprecated] = Counter()
+        self._first = AFTER_ALL
+        self._latest = UNKNOWN_TIME
         self._time = LogTime()
         self._duplicates = 0
         self._malformed = 0
         self._malformed_at: list[tuple[str, int]] = []
-        self._tallies = _Tallies()
-        self._open: dict[_Key, _Open] = {}
-        self._recent = _Recent()
-        self._heads: tuple[list[str], list[str], list[str], list[_Request]] = ([], [], [], [])
-        self._heads_until: str | None = None
-        self._samples: dict[_Target, list[tuple[_Key, Sample]]] = {}
-        self._well_sampled: set[_Target] = set()
-
-    @property
-    def events(self) -> int:
-        """The audit events seen."""
-        return self._events + len(self._batch.events)
+        self._open: dict[Key, _Open] = {}
+        self._recent = Recent()
+        self._start = _Start() if handing_on else None
 
     @property
     def held(self) -> int:
@@ -347,11 +165,9 @@ class Counting:
 
     def start_file(self, name: str) -> None:
         """The lines that follow are another file's, from its first one on."""
-        self._flush()
         self._file = name
         self._lines = 0
         self._starts_file = True
-        self._batch = _Batch(name)
 
     def skip_to(self, file: str, above: int) -> None:
         """What follows stands in that file, with so many lines above it that are not to be counted."""
@@ -363,14 +179,13 @@ class Counting:
         """Counts a block of whole lines; the last one may lack its line feed."""
         decoded = decode_lines(block)
         if decoded is None:
-            self._flush()
             for line in block.removesuffix(b"\n").split(b"\n"):
                 self._count_line(line)
             return
-        self._batch.add(decoded, block if self._sampled else b"", self._lines)
+        for start in range(0, len(decoded.events), BATCH_EVENTS):
+            cut = decoded.cut(start, start + BATCH_EVENTS)
+            self._count_batch(_Batch(cut, block, self._file, above=self._lines, first_line=start))
         self._lines += len(decoded.events)
-        if len(self._batch.events) >= BATCH_EVENTS:
-            self._flush()
 
     def skip_line(self) -> None:
         """Counts a line as malformed unseen, for it is longer than any audit event."""
@@ -391,234 +206,202 @@ class Counting:
         except ParseError:
             self._note_malformed()
             return
-        batch = _Batch(self._file)
-        batch.add(Events([event], [event.received], [event.staged]), line, self._lines - 1)
-        self._note_events(batch)
-        self._count_event(0, event, batch)
+        decoded = Events([event], [event.received], [event.staged])
+        self._count_batch(_Batch(decoded, line, self._file, above=self._lines - 1))
 
-    def _flush(self) -> None:
-        """Counts the events of the batch: together, or where requests repeat one after the other."""
-        batch, self._batch = self._batch, _Batch(self._file)
-        if not batch.events:
+    def _count_batch(self, batch: "_Batch") -> None:
+        """Counts events: which of them are requests that count is found out first."""
+        staged = batch.decoded.staged
+        self.events += len(staged)
+        self._time.follow(staged)
+        positions, (events, received, _) = self._find_completions(batch)
+        if self._start is not None:
+            self._start.note(staged)
+        if not events:
             return
-        self._note_events(batch)
-        if not self._count_batch(batch):
-            for at, event in enumerate(batch.events):
-                self._count_event(at, event, batch)
+        tallies, agents, codes = self._columns_of(events)
+        count_requests(tallies, agents, codes, received)
+        deprecated = _find_deprecated(events, tallies, agents)
+        self._deprecated.update(deprecated.values())
+        if self._start is not None:
+            self._start.keep(events, tallies, agents, codes, deprecated)
+        if self._sampled:
+            self._keep_samples(positions, events, tallies, batch)
 
-    def _note_events(self, batch: "_Batch") -> None:
-        """Counts events and widens the time that the log spans."""
-        self._events += len(batch.events)
-        if self._heads_until is None:
-            known = (time for time in batch.staged if time != UNKNOWN_TIME)
-            self._heads_until = next((_shifted(time, REPEAT_WINDOW) for time in known), None)
-        self._first = _earlier(self._first, min(batch.received))
-        self._time.follow(batch.staged)
+    def _find_completions(self, batch: "_Batch") -> tuple[Sequence[int], Events]:
+        """The completions that count, and their positions; opens and closes requests.
 
-    def _count_event(self, at: int, event: AuditEvent, batch: "_Batch") -> None:
-        """Counts one event after all before it: the rule itself; :meth:`_count_batch` agrees with it."""
-        repeated = self._recent.repeats(event)
-        if event.stage not in ENDED:
-            if not repeated:
-                self._keep_open([(at, event)], batch)
-            return
-        self._open.pop(_key(event), None)
-        self._recent.add_one(event)
-        if repeated:
-            self._duplicates += 1
-        else:
-            self._complete([at], [event], [event.received], batch)
-
-    def _count_batch(self, batch: "_Batch") -> bool:
-        """Counts a batch's events together; False, with none counted, where an audit ID completes again."""
-        events = batch.events
-        positions: Sequence[int] = range(len(events))
-        ended, received, staged = events, batch.received, batch.staged
-        are_ended = [event.stage in ENDED for event in events]
-        if any_open := not all(are_ended):
+        Most requests are received later than all before them, and no two at one time: then they were neither
+        open nor complete, and only what is in the batch matters. All others are judged one by one.
+        """
+        decoded = batch.decoded
+        late = self._find_late(decoded.received)
+        are_ended = [event.stage in ENDED for event in decoded.events]
+        positions: Sequence[int] = range(len(are_ended))
+        opening: Sequence[int] = ()
+        if not all(are_ended):
+            opening = [*compress(positions, map(not_, are_ended))]
             positions = [*compress(positions, are_ended)]
-            ended = [*compress(events, are_ended)]
-            received = [*compress(received, are_ended)]
-            staged = [*compress(staged, are_ended)]
-        ids = [event.audit_id for event in ended]
-        if not self._recent.add(ids, received, staged):
-            return False
-        ends = dict(zip(ids, positions, strict=True)) if any_open or self._open else {}
-        self._close(ends, batch)
-        if ended:
-            self._complete(positions, ended, received, batch)
-        if any_open:
-            opening = compress(enumerate(events), map(not_, are_ended))
-            self._keep_open(self._find_open(opening, ends, batch), batch)
-        if staged:
-            self._recent.forget(staged[-1])
-        return True
-
-    def _close(self, ends: Mapping[str, int], batch: "_Batch") -> None:
-        """Forgets the open requests that a batch completes; ``ends`` are its completions by audit ID."""
-        received = batch.received
-        if len(self._open) > len(ends):  # the fewer of the two are gone through
-            closed = [key for audit_id, at in ends.items() if (key := received[at] + audit_id) in self._open]
+        ended = decoded.pick(are_ended)
+        ends = dict(zip(ended.received, positions, strict=True))
+        if len(ends) < len(positions):
+            repeated = self._judge(range(len(are_ended)), batch)
         else:
-            found = ((key, ends.get(key[TIME_LENGTH:])) for key in self._open)
-            closed = [key for key, at in found if at is not None and key.startswith(received[at])]
-        for key in closed:
-            del self._open[key]
+            left_open = (at for at in opening if not _completes(at, ends, decoded))
+            repeated = self._judge(sorted({*late, *left_open}), batch)
+            ids = [event.audit_id for event in ended.events]
+            self._recent.add(ids, ended.received, ended.staged, latest=self._latest)
+        self._recent.forget(decoded.staged[-1])
+        if repeated:
+            kept = [at not in repeated for at in positions]
+            return [*compress(positions, kept)], ended.pick(kept)
+        return positions, ended
 
-    def _find_open(
-        self, opening: Iterable[tuple[int, AuditEvent]], ends: Mapping[str, int], batch: "_Batch"
-    ) -> list[tuple[int, AuditEvent]]:
-        """The opening events of a counted batch whose requests are open after it."""
-        opened = []
-        for at, event in opening:
-            end = ends.get(event.audit_id)
-            completes_later = end is not None and end > at and batch.received[end] == event.received
-            if not completes_later and not self._recent.repeats(event):
-                opened.append((at, event))
-        return opened
+    def _find_late(self, received: list[str]) -> Sequence[int]:
+        """The positions of what was not received later than all before; widens the time of the log."""
+        latest, earliest = self._latest, min(received)
+        self._latest = max(latest, *received)
+        if earliest < self._first and earliest != UNKNOWN_TIME:
+            self._first = earliest
+        return [at for at, time in enumerate(received) if time <= latest] if earliest <= latest else ()
 
-    def _columns_of(self, events: list[AuditEvent]) -> tuple[list[_Target], list[_Who], list[int | None]]:
-        """Targets, who and response codes of events."""
-        endpoints, agents = self._endpoints, self._agents
+    def _judge(self, positions: Iterable[int], batch: "_Batch") -> set[int]:
+        """The rule itself, event by event; the positions of completions that are repetitions."""
+        repeated = set()
+        for at in positions:
+            event = batch.decoded.events[at]
+            key = _key(event)
+            is_repeated = self._recent.repeats(key, near=event.staged)
+            if event.stage in ENDED:
+                self._open.pop(key, None)
+                self._recent.add_late(key, event.staged)
+                if is_repeated:
+                    repeated.add(at)
+            elif not is_repeated:
+                self._open.pop(key, None)
+                self._open[key] = self._opened(at, event, batch)
+        self._duplicates += len(repeated)
+        return repeated
+
+    def _opened(self, at: int, event: AuditEvent, batch: "_Batch") -> _Open:
+        [tally], [agent], [code] = self._columns_of([event])
+        deprecated = _find_deprecated([event], [tally], [agent]).get(0)
+        # Five completions leave no room for an open request among the samples.
+        wanted = self._sampled and len(tally.samples) < SAMPLES
+        return _Open(
+            request=_Request(tally.target, agent, code, deprecated),
+            received=event.received,
+            staged=event.staged,
+            sample=batch.sample(at) if wanted else None,
+            stays=_may_stay_open(event),
+        )
+
+    def _columns_of(self, events: list[AuditEvent]) -> tuple[list[Tally], list[Agent], list[int | None]]:
+        """Where events count, who made them, and their response codes."""
+        places, agents = self._places, self._agents
         return (
-            [endpoints[event.uri.partition("?")[0]][event.verb] for event in events],
+            [
+                # Most have no query, and then cutting it off would only take time.
+                places[uri if "?" not in (uri := event.uri) else uri.partition("?")[0]][event.verb]
+                for event in events
+            ],
             [agents[event.agent] for event in events],
             [None if (response := event.response) is None else response.code for event in events],
         )
 
-    def _complete(
-        self, positions: Sequence[int], ended: list[AuditEvent], received: list[str], batch: "_Batch"
-    ) -> None:
-        """Counts completions, none of which repeats another."""
-        targets, who, codes = self._columns_of(ended)
-        self._tallies.count(targets, who, codes, received)
-        deprecated = _find_deprecated(ended, targets, who)
-        self._tallies.deprecated.update(deprecated.values())
-        if self._handing_on and min(received) < (self._heads_until or _AFTER_ALL):
-            found = map(deprecated.get, range(len(ended)))
-            self._keep_heads(ended, list(zip(targets, who, codes, found, strict=True)))
-        if self._sampled:
-            self._keep_samples(positions, ended, targets, batch)
-
     def _keep_samples(
-        self, positions: Sequence[int], ended: list[AuditEvent], targets: list[_Target], batch: "_Batch"
+        self, positions: Sequence[int], events: list[AuditEvent], tallies: list[Tally], batch: "_Batch"
     ) -> None:
-        well_sampled = self._well_sampled
-        for place in [place for place, target in enumerate(targets) if target not in well_sampled]:
-            kept = self._samples.setdefault(targets[place], [])
+        for place in [place for place, tally in enumerate(tallies) if len(tally.samples) < SAMPLES]:
+            kept = tallies[place].samples
             if len(kept) < SAMPLES:
-                kept.append((_key(ended[place]), batch.sample(positions[place])))
-            if len(kept) == SAMPLES:
-                well_sampled.add(targets[place])
-
-    def _keep_heads(self, ended: list[AuditEvent], requests: list[_Request]) -> None:
-        ids, received, staged, counted = self._heads
-        until = self._heads_until or _AFTER_ALL
-        for event, request in zip(ended, requests, strict=True):
-            if event.received < until:
-                ids.append(event.audit_id)
-                received.append(event.received)
-                staged.append(event.staged)
-                counted.append(request)
-
-    def _keep_open(self, opened: list[tuple[int, AuditEvent]], batch: "_Batch") -> None:
-        events = [event for _, event in opened]
-        targets, who, codes = self._columns_of(events)
-        deprecated = map(_find_deprecated(events, targets, who).get, range(len(events)))
-        requests = zip(targets, who, codes, deprecated, strict=True)
-        for (at, event), request in zip(opened, requests, strict=True):
-            # Five completions leave no room for an open request among the samples.
-            wanted = self._sampled and request[0] not in self._well_sampled
-            sample = batch.sample(at) if wanted else None
-            self._open.pop(_key(event), None)
-            self._open[_key(event)] = _Open(
-                request, event.received, event.staged, sample, _may_stay_open(event)
-            )
+                event = events[place]
+                kept.append((_key(event), batch.sample(positions[place])))
 
     def hand_on(self, *, followed: bool = True) -> Part:
         """All that was counted, for :meth:`append`; with what the parts after this need, if there are any."""
-        self._flush()
-        ids, received, staged, requests = self._heads
+        start = self._start or _Start()
         return Part(
             file=self._file,
             starts_file=self._starts_file,
             lines=self._lines,
-            events=self._events,
+            events=self.events,
             first=self._first,
+            latest=self._latest,
             time=self._time,
             duplicates=self._duplicates,
             malformed=self._malformed,
             malformed_at=self._malformed_at,
-            tallies=self._tallies,
+            tallies=dict(self._tallies),
+            deprecated=self._deprecated,
             open=self._open,
-            recent=self._recent.columns() if followed else ([], "", ""),
-            heads=(ids, "".join(received), "".join(staged)),
-            requests=requests,
-            samples=self._samples,
+            recent=self._recent.remembered() if followed else {},
+            heads=start.near,
+            later=start.later,
+            later_heads=start.pickled(),
         )
 
     def append(self, part: Part) -> None:
         """Adds the part of the log that follows. Its counts are changed and then belong to this one."""
         if part.starts_file or part.file != self._file:
             self.start_file(part.file)
-        self._flush()
         self._append_completions(part)
         self._append_open(part)
-        self._tallies.add(part.tallies)
-        for target, samples in part.samples.items():
-            kept = self._samples.setdefault(target, [])
-            kept += [(key, sample.moved(self._lines)) for key, sample in samples[: SAMPLES - len(kept)]]
-            if len(kept) == SAMPLES:
-                self._well_sampled.add(target)
-        self._recent.append(*part.recent)
+        for target, tally in part.tallies.items():
+            self._append_tally(self._tallies[target], tally)
+        self._deprecated.update(part.deprecated)
+        self._recent.append(part.recent, now=part.time.latest)
         self._malformed += part.malformed
         room = MALFORMED_POSITIONS - len(self._malformed_at)
         self._malformed_at += [(file, self._lines + line) for file, line in part.malformed_at[:room]]
         self._duplicates += part.duplicates
-        self._events += part.events
-        self._first = _earlier(self._first, part.first)
+        self.events += part.events
+        self._first = min(self._first, part.first)
+        self._latest = max(self._latest, part.latest)
         self._time.append(part.time)
         self._lines += part.lines
 
     def _append_completions(self, part: Part) -> None:
         """Closes what the part completed, and takes back what it counted a second time."""
-        ids, received, staged = part.heads
-        seen = self._recent.seen(ids) | {key[TIME_LENGTH:] for key in self._open}.intersection(ids)
-        if not seen:
-            return
+        heads = part.heads
+        if part.later <= self._latest:
+            heads = [*heads, *_unpacked(part.later_heads)]
         repeated = set()
-        for at in [at for at, audit_id in enumerate(ids) if audit_id in seen]:
-            time = slice(at * TIME_LENGTH, (at + 1) * TIME_LENGTH)
-            key = received[time] + ids[at]
+        for key, staged, request in heads:
+            if key[:TIME_LENGTH] > self._latest:
+                continue
             self._open.pop(key, None)
-            if key not in repeated and self._recent.completed(key, near=staged[time]):
+            if key not in repeated and self._recent.repeats(key, near=staged):
                 repeated.add(key)
-                part.tallies.take_back(part.requests[at])
+                part.tallies[request.target].take_back(request.agent, request.code)
+                if request.deprecated is not None:
+                    part.deprecated[request.deprecated] -= 1
         self._duplicates += len(repeated)
-        for samples in part.samples.values():
-            samples[:] = _less_first(samples, repeated)
+        if repeated:
+            for tally in part.tallies.values():
+                tally.samples = _less_first(tally.samples, repeated)
 
     def _append_open(self, part: Part) -> None:
         for key, request in part.open.items():
-            if not self._recent.completed(key, near=request.staged):
+            if not self._recent.repeats(key, near=request.staged):
                 self._open.pop(key, None)
                 self._open[key] = request.moved(self._lines)
 
+    def _append_tally(self, tally: Tally, part: Tally) -> None:
+        tally.add(part)
+        room = SAMPLES - len(tally.samples)
+        tally.samples += [(key, sample.moved(self._lines)) for key, sample in part.samples[:room]]
+
     def usage(self) -> Usage:
         """What was used; requests still open count as they stand."""
-        self._flush()
-        opened = _Tallies()
-        samples = {target: [sample for _, sample in kept] for target, kept in self._samples.items()}
-        for request in self._open.values():
-            target, who, code, deprecated = request.request
-            opened.count([target], [who], [code], [request.received])
-            opened.deprecated.update([deprecated] if deprecated else [])
-            if request.sample is not None:
-                samples.setdefault(target, []).append(request.sample)
-        requests = chain(self._tallies.requests.items(), opened.requests.items())
-        opened.widen(self._tallies)
-        used = _used(requests, opened, samples)
-        operations = {name: found for name, found in sorted(used.items()) if not isinstance(name, Unmapped)}
+        tallies, deprecated = self._with_open()
+        names = AgentNames()
+        used = {
+            target: tally.usage(names)
+            for target, tally in sorted(tallies.items())
+            if any(tally.codes.values())
+        }
+        operations = {name: found for name, found in used.items() if not isinstance(name, Unmapped)}
         unmapped = {reason: used[reason] for reason in Unmapped if reason in used}
         mapped = sum(found.hits for found in operations.values())
         return Usage(
@@ -630,93 +413,139 @@ class Counting:
             malformed_at=tuple(f"{file}:{line}" for file, line in self._malformed_at),
             duplicates=self._duplicates,
             incomplete=len(self._open),
-            events=self._events,
+            events=self.events,
             first=parse_time(self._first),
             last=parse_time(self._time.latest),
             backwards=self._time.backwards,
             gaps=tuple(self._time.gaps),
             never_completed=self._never_completed(),
-            deprecated=_deprecated_uses(self._tallies.deprecated + opened.deprecated),
+            deprecated=_deprecated_uses(deprecated),
         )
+
+    def _with_open(self) -> tuple[Mapping[Target, Tally], Counter[_Deprecated]]:
+        """What was counted, together with the open requests."""
+        opened: dict[Target, Tally] = {}
+        deprecated = Counter(self._deprecated)
+        for key, one in self._open.items():
+            request = one.request
+            tally = opened.get(request.target)
+            if tally is None:
+                tally = opened[request.target] = self._tallies[request.target].copy()
+            count_requests([tally], [request.agent], [request.code], [one.received])
+            if request.deprecated is not None:
+                deprecated[request.deprecated] += 1
+            if one.sample is not None:
+                tally.samples.append((key, one.sample))
+        return {**self._tallies, **opened}, deprecated
 
     def _never_completed(self) -> int:
         """The open requests that the API server should have ended before the log does."""
-        latest = _shifted(self._time.latest, -REQUEST_TIMEOUT)
+        latest = shift_time(self._time.latest, -REQUEST_TIMEOUT)
         return sum(not request.stays and request.staged <= latest for request in self._open.values())
 
 
 class _Batch:
-    """Events to be counted together, and the blocks of lines that they stand in, for samples."""
+    """Events to be counted together, and the block in whose lines they stand, from ``first_line`` on."""
 
-    def __init__(self, file: str) -> None:
-        self.events: list[AuditEvent] = []
-        self.received: list[str] = []
-        self.staged: list[str] = []
+    def __init__(self, decoded: Events, block: bytes, file: str, *, above: int, first_line: int = 0) -> None:
+        self.decoded = decoded
+        self._block = block
         self._file = file
-        self._starts: list[int] = []
-        self._blocks: list[tuple[bytes, int]] = []
-        self._split: tuple[int, list[bytes]] = (-1, [])
-
-    def add(self, decoded: Events, block: bytes, lines_before: int) -> None:
-        """Adds the events of a block, one on each line."""
-        self._starts.append(len(self.events))
-        self._blocks.append((block, lines_before))
-        self.events += decoded.events
-        self.received += decoded.received
-        self.staged += decoded.staged
+        self._above = above
+        self._first_line = first_line
+        self._lines: list[bytes] | None = None
 
     def sample(self, at: int) -> Sample:
         """The event at that position as it was logged."""
-        block = bisect_right(self._starts, at) - 1
-        text, lines_before = self._blocks[block]
-        if self._split[0] != block:
-            self._split = block, text.split(b"\n")
-        line = at - self._starts[block]
-        return Sample(self._file, lines_before + line + 1, sample_text(self._split[1][line]))
+        if self._lines is None:
+            self._lines = self._block.split(b"\n")
+        line = self._first_line + at
+        return Sample(self._file, self._above + line + 1, sample_text(self._lines[line]))
 
 
-def _used(
-    requests: Iterable[tuple[_Counted, int]], times: _Tallies, samples: Mapping[_Target, Sequence[Sample]]
-) -> dict[_Target, OperationUsage]:
-    """What was counted, by target; the first and last times are those of the tallies."""
-    counts: dict[_Target, _Counts] = {target: ({}, {}, {}) for target in times.first}
-    code_class, named = cache(_code_class), cache(_named)
-    for (target, who, code), hits in requests:
-        codes, tests, agents = counts[target]
-        name, (family, test) = code_class(code), named(who)
-        codes[name] = codes.get(name, 0) + hits
-        agents[family] = agents.get(family, 0) + hits
-        if test:
-            tests[test] = tests.get(test, 0) + hits
-    return {
-        target: OperationUsage(
-            hits=sum(codes.values()),
-            codes=_counted(codes),
-            tests=_counted(tests),
-            agents=_counted(agents),
-            first=parse_time(times.first[target]),
-            last=parse_time(times.last[target]),
-            samples=tuple(samples.get(target, ())[:SAMPLES]),
-        )
-        for target, (codes, tests, agents) in counts.items()
-        if any(codes.values())
-    }
+class _Start:
+    """The completions near the start of a part: those of requests received before its first minute is over.
+
+    What was received before the part's first event, or little later, is ``near``: an earlier part has seen
+    later requests only where the log's time jumps back. Those are ``far``, and kept by column.
+    """
+
+    def __init__(self) -> None:
+        self.near: list[_Head] = []
+        self.later = AFTER_ALL
+        """When the first of the far ones was received."""
+        self._far: list[_Heads] = []
+        self._near_until = self._far_until = AFTER_ALL
+
+    def note(self, staged: list[str]) -> None:
+        """Notes the part's first stage time."""
+        if self._far_until == AFTER_ALL:
+            first = next((time for time in staged if time != UNKNOWN_TIME), None)
+            if first is not None:
+                self._near_until = shift_time(first, BACKWARDS_SLACK)
+                self._far_until = shift_time(first, REPEAT_WINDOW)
+
+    def keep(
+        self,
+        events: list[AuditEvent],
+        tallies: list[Tally],
+        agents: list[Agent],
+        codes: list[int | None],
+        deprecated: Mapping[int, _Deprecated],
+    ) -> None:
+        """Keeps those of the completions that are such."""
+        kept = [at for at, event in enumerate(events) if event.received < self._far_until]
+        far = [at for at in kept if events[at].received > self._near_until]
+        for at in kept if len(far) < len(kept) else ():
+            if events[at].received <= self._near_until:
+                request = _Request(tallies[at].target, agents[at], codes[at], deprecated.get(at))
+                self.near.append((_key(events[at]), events[at].staged, request))
+        if far:
+            self.later = min(self.later, *[events[at].received for at in far])
+            heads = (
+                [_key(events[at]) for at in far],
+                [events[at].staged for at in far],
+                [tallies[at].target for at in far],
+                [agents[at] for at in far],
+                [codes[at] for at in far],
+                {place: deprecated[at] for place, at in enumerate(far) if at in deprecated},
+            )
+            self._far.append(heads)
+
+    def pickled(self) -> bytes:
+        """The far ones."""
+        import pickle  # few processes need it
+
+        return pickle.dumps(self._far, pickle.HIGHEST_PROTOCOL)
 
 
-def _named(agent: str | None) -> tuple[str, str | None]:
-    """The family of a user agent, and the e2e test that it ran for."""
-    return agent_family(agent), test_name(agent)
+def _unpacked(later_heads: bytes) -> Iterator[_Head]:
+    """The heads that a part handed on pickled."""
+    import pickle
+
+    for keys, staged, targets, agents, codes, deprecated in pickle.loads(later_heads):  # noqa: S301 - a part's
+        for at, key in enumerate(keys):
+            yield key, staged[at], _Request(targets[at], agents[at], codes[at], deprecated.get(at))
+
+
+def _completes(at: int, ends: Mapping[str, int], batch: Events) -> bool:
+    """Whether an opening event's request is complete after the batch; ``ends`` are its completions."""
+    events, received, staged = batch
+    end = ends.get(received[at])
+    if end is None or events[end].audit_id != events[at].audit_id:
+        return False
+    return end > at or within_repeat_window(staged[end], staged[at])
 
 
 def _find_deprecated(
-    events: Sequence[AuditEvent], targets: Sequence[_Target], who: Sequence[_Who]
+    events: Sequence[AuditEvent], tallies: Sequence[Tally], agents: Sequence[Agent]
 ) -> dict[int, _Deprecated]:
     """What the API server calls deprecated among the events, by position."""
     return {
         at: (
-            # By type, for an Unmapped is a str too and isinstance takes longer.
-            name if type(name := targets[at]) is str else _resource(event.uri),
-            who[at],
+            # By type, for an Unmapped is a str too.
+            name if type(name := tallies[at].target) is str else _resource(event.uri),
+            agents[at],
             notes.removed_release or "",
         )
         for at, event in enumerate(events)
@@ -734,8 +563,8 @@ def _resource(uri: str) -> str:
 def _deprecated_uses(counted: Mapping[_Deprecated, int]) -> tuple[DeprecatedUse, ...]:
     """The counts above zero, by user agent family."""
     uses: Counter[tuple[str, str, str]] = Counter()
-    for (name, who, release), hits in counted.items():
-        uses[agent_family(who), name, release] += hits
+    for (name, agent, release), hits in counted.items():
+        uses[agent_family(agent), name, release] += hits
     return tuple(DeprecatedUse(*use, hits) for use, hits in sorted(uses.items()) if hits)
 
 
@@ -750,12 +579,7 @@ def _may_stay_open(event: AuditEvent) -> bool:
     return _LONG_SUBRESOURCE.match(event.uri.partition("?")[0]) is not None
 
 
-def _counted(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts above zero, by name."""
-    return {name: counts[name] for name in sorted(counts) if counts[name]}
-
-
-def _less_first(samples: list[tuple[_Key, Sample]], keys: set[_Key]) -> list[tuple[_Key, Sample]]:
+def _less_first(samples: list[tuple[Key, Sample]], keys: set[Key]) -> list[tuple[Key, Sample]]:
     """The samples less the first one of each of the requests."""
     left, kept = set(keys), []
     for key, sample in samples:
@@ -766,40 +590,5 @@ def _less_first(samples: list[tuple[_Key, Sample]], keys: set[_Key]) -> list[tup
     return kept
 
 
-def _code_class(code: int | None) -> str:
-    return f"{code // 100}xx" if code is not None and 100 <= code < 600 else "none"
-
-
-def _earlier(known: str, time: str) -> str:
-    """The earlier of two times, where either may be unknown."""
-    return min(known, time) if UNKNOWN_TIME not in (known, time) else max(known, time)
-
-
-def _within_repeat_window(completed: str, staged: str) -> bool:
-    """Whether two stage times lie within 60 s; where one is unknown, nothing speaks against it."""
-    one, other = parse_time(completed), parse_time(staged)
-    return one is None or other is None or abs(other - one) <= REPEAT_WINDOW
-
-
-def _shifted(time: str, by: timedelta) -> str:
-    """A time so much later; beyond the calendar's ends, a text before or after every time."""
-    moment = parse_time(time)
-    try:
-        return UNKNOWN_TIME if moment is None else render_time(moment + by)
-    except OverflowError:
-        return "" if by < timedelta() else _AFTER_ALL
-
-
-def _key(event: AuditEvent) -> _Key:
+def _key(event: AuditEvent) -> Key:
     return event.received + event.audit_id
-
-
-def _completions(columns: _Columns) -> Iterator[tuple[_Key, str]]:
-    """The key and the stage time of each completion."""
-    ids, received, staged = columns
-    return zip(map(add, _parted(received), ids), _parted(staged), strict=True)
-
-
-def _parted(times: str) -> list[str]:
-    """Joined times apart again."""
-    return [times[at : at + TIME_LENGTH] for at in range(0, len(times), TIME_LENGTH)]

@@ -2,7 +2,9 @@
 
 import os
 import re
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import compress
 from typing import Literal, NamedTuple, cast
 
 import msgspec
@@ -13,6 +15,9 @@ SAMPLE_BYTES = 8192
 TIME_LENGTH = 27
 UNKNOWN_TIME = " " * TIME_LENGTH
 """Stands for a time that the event lacks; sorts before every other."""
+
+AFTER_ALL = "~"
+"""Sorts after every time."""
 
 _TIME_SHAPE = "0000-00-00T00:00:00.000000Z"
 _DIGITS = {ord(digit): "0" for digit in "123456789"}
@@ -93,6 +98,22 @@ class Events(NamedTuple):
     received: list[str]
     staged: list[str]
 
+    def cut(self, start: int, end: int) -> "Events":
+        """Those of them between two positions."""
+        if start == 0 and end >= len(self.events):
+            return self
+        return Events(self.events[start:end], self.received[start:end], self.staged[start:end])
+
+    def pick(self, wanted: Sequence[bool]) -> "Events":
+        """Those of them that are wanted."""
+        if all(wanted):
+            return self
+        return Events(
+            [*compress(self.events, wanted)],
+            [*compress(self.received, wanted)],
+            [*compress(self.staged, wanted)],
+        )
+
 
 def decode_lines(block: bytes) -> Events | None:
     """The events of a block of whole lines, None where :func:`decode` must take it line by line.
@@ -148,6 +169,15 @@ def parse_time(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def shift_time(text: str, by: timedelta) -> str:
+    """A uniform time so much later; beyond the calendar's ends, a text before or after every time."""
+    moment = parse_time(text)
+    try:
+        return UNKNOWN_TIME if moment is None else render_time(moment + by)
+    except OverflowError:
+        return "" if by < timedelta() else AFTER_ALL
 
 
 def sample_text(line: bytes) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from auditsvc.core.counting import agent_family
+from auditsvc.core.tally import agent_family
 
 _ACCOUNT = "system:serviceaccount:"
 _NAMESPACE = re.compile(r"/(?:api|apis/[^/?]+)/[^/?]+/(?:watch/)?namespaces/([^/?]+)")

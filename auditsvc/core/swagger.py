@@ -163,28 +163,25 @@ def _named_version(version: str) -> str | None:
 
 def _operations(paths: Mapping[str, _PathItem]) -> Iterator[Operation]:
     for path, item in paths.items():
+        version, rest = _after_version(path)
+        level, resource = _level(version or ""), _resource(rest)
         for method in METHODS:
             found: _Operation | None = getattr(item, method)
             if found is not None and found.id:
-                yield _operation(path, method.upper(), found.id, found)
-
-
-def _operation(path: str, method: str, operation_id: str, found: _Operation) -> Operation:
-    version, rest = _after_version(path)
-    return Operation(
-        id=operation_id,
-        method=method,
-        path=path,
-        level=_level(version or ""),
-        deprecated="deprecated" in found.description.lower(),
-        category=found.tags[0].partition("_")[0] if found.tags else None,
-        group=found.gvk.group,
-        version=found.gvk.version,
-        kind=found.gvk.kind,
-        action=found.action,
-        resource=_resource(rest),
-        description=found.description,
-    )
+                yield Operation(
+                    id=found.id,
+                    method=method.upper(),
+                    path=path,
+                    level=level,
+                    deprecated="deprecated" in found.description.lower(),
+                    category=found.tags[0].partition("_")[0] if found.tags else None,
+                    group=found.gvk.group,
+                    version=found.gvk.version,
+                    kind=found.gvk.kind,
+                    action=found.action,
+                    resource=resource,
+                    description=found.description,
+                )
 
 
 def _after_version(path: str) -> tuple[str | None, list[str]]:

@@ -4,7 +4,8 @@ What unpacks is imported when a log is packed that way, for most are plain and a
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, RawIOBase
@@ -16,6 +17,9 @@ from auditsvc.errors import EmptyLogError, InputError, TooLargeError
 
 BLOCK_BYTES = 128 << 10
 """Small enough to stay in the processor's cache while it is decoded, and enough for what each block costs."""
+
+PEEK_BYTES = 4 << 10
+"""So much of a block's end is looked through for that of a line first: few lines are longer."""
 
 MAX_LINE_BYTES = 32 << 20
 """A longer line is counted as malformed, unseen: the API server cuts its events far below."""
@@ -70,6 +74,10 @@ class Log:
             with self.path.open("rb") as file:
                 return 0 if _unpacker(file) else self.path.stat().st_size
 
+    def is_plain(self, opened: IO[bytes]) -> bool:
+        """Whether what was opened is the file itself, any place of which can be read."""
+        return self.path is not None and isinstance(opened, BufferedReader) and self.plain_bytes > 0
+
     @contextmanager
     def _told_errors(self) -> Iterator[None]:
         try:
@@ -117,9 +125,12 @@ class Range:
         InputError where the log cannot be read.
         """
         with self.log.opened() as stream:
-            if self.start:
-                stream.seek(self.start)
-            yield from _blocks(stream, self.length)
+            start = self.start
+            if self.log.is_plain(stream):
+                end = os.fstat(stream.fileno()).st_size if self.length is None else start + self.length
+                start = yield from _blocks_of_file(stream.fileno(), start, end)
+                stream.seek(start)
+            yield from _blocks(stream, None if self.length is None else self.start + self.length - start)
 
 
 def no_event(log: Log) -> InputError:
@@ -134,6 +145,25 @@ def _is_blank(log: Log) -> bool:
         return True
     with log.opened() as stream:
         return not stream.read(BLOCK_BYTES).strip()
+
+
+def _blocks_of_file(descriptor: int, start: int, end: int) -> Generator[bytes, None, int]:
+    """Blocks of whole lines, each read just as it is: nothing has to be copied. Returns where they end.
+
+    That is before the last block or a line that is longer than one, and where the file was cut meanwhile.
+    """
+    while end - start > BLOCK_BYTES:
+        cut = 0
+        for peek in (min(PEEK_BYTES, BLOCK_BYTES), BLOCK_BYTES):
+            above = start + BLOCK_BYTES - peek
+            if cut := os.pread(descriptor, peek, above).rfind(b"\n") + 1:
+                break
+        block = os.pread(descriptor, above + cut - start, start) if cut else b""
+        if not block or len(block) < above + cut - start:
+            break
+        yield block
+        start += len(block)
+    return start
 
 
 def _blocks(stream: IO[bytes], length: int | None) -> Iterator[bytes]:

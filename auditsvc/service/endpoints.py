@@ -6,7 +6,6 @@ from functools import partial
 
 from auditsvc.core.breakdown import OperationFilter
 from auditsvc.core.conformance import ConformanceTest
-from auditsvc.core.counting import agent_family
 from auditsvc.core.coverage import EndpointCoverage
 from auditsvc.core.endpoint_tests import (
     E2eTest,
@@ -22,6 +21,7 @@ from auditsvc.core.proposals import Proposal, near_misses, outlines
 from auditsvc.core.releases import parse_release, release_name
 from auditsvc.core.resources import reference_urls
 from auditsvc.core.swagger import Operation, minor_version
+from auditsvc.core.tally import agent_family
 from auditsvc.errors import NotFoundError
 from auditsvc.service.coverage import Coverage
 from auditsvc.sources import StoredCoverage

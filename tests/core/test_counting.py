@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import auditsvc.core.counting
-from auditsvc.core.counting import Counting, Part, agent_family
-from auditsvc.core.counting import test_name as name_of_test  # not test_name: pytest would collect it
+import auditsvc.core.tally
+from auditsvc.core.counting import Counting, Part
 from auditsvc.core.log_time import BACKWARDS_SLACK
 from auditsvc.core.mapper import OperationMapper, Unmapped
 from auditsvc.core.swagger import Operation
@@ -370,42 +370,6 @@ class TestDeprecated:
 class TestWho:
     """Who made a request."""
 
-    @pytest.mark.parametrize(
-        ("agent", "family"),
-        [
-            ("kubectl/v1.34.0 (linux/amd64) kubernetes/abc", "kubectl"),
-            ("Go-http-client/1.1", "Go-http-client"),
-            ("curl", "curl"),
-            ("Mozilla (X11)", "Mozilla"),
-            ("a b/c", "a"),
-            ("/v1", "none"),
-            (" x", "none"),
-            ("", "none"),
-            (None, "none"),
-            (f"{E2E}[sig-node] Pods", "e2e.test"),
-        ],
-    )
-    def test_agent_family(self, agent: str | None, family: str) -> None:
-        """The program that an agent names."""
-        assert agent_family(agent) == family
-
-    @pytest.mark.parametrize(
-        ("agent", "name"),
-        [
-            (f"{E2E}[sig-node] Pods [Conformance]", "[sig-node] Pods [Conformance]"),
-            (f"{E2E}a -- b -- c", "a -- b -- c"),
-            (f"{E2E}a name that is cut...TRUNCATED", "a name that is cut...TRUNCATED"),
-            (E2E, None),
-            ("e2e.test/v1.34.0 (linux/amd64)", None),
-            ("kubectl/v1.34.0 -- x", None),
-            ("", None),
-            (None, None),
-        ],
-    )
-    def test_test_name(self, agent: str | None, name: str | None) -> None:
-        """The test that an e2e.test agent names: all after its first dashes, as it stands."""
-        assert name_of_test(agent) == name
-
     def test_bounded_memory(self, mapper: OperationMapper, monkeypatch: pytest.MonkeyPatch) -> None:
         """What was found out about paths and agents is forgotten now and then, and found out again."""
         text = b"".join(
@@ -418,8 +382,8 @@ class TestWho:
             for number in range(105)
         )
         expected = counted(mapper, text)
-        monkeypatch.setattr(auditsvc.core.counting, "CACHED_PATHS", 2)
-        monkeypatch.setattr(auditsvc.core.counting, "CACHED_AGENTS", 2)
+        monkeypatch.setattr(auditsvc.core.tally, "CACHED_PATHS", 2)
+        monkeypatch.setattr(auditsvc.core.tally, "CACHED_AGENTS", 2)
         assert counted(mapper, text) == expected
         assert expected.operations["readCoreV1Node"].agents == {f"a{number}": 21 for number in range(5)}
 
@@ -670,6 +634,12 @@ class TestParts:
             # the ID is the client's to choose, and may hold anything
             [event("a\nb"), event("c"), event("a\nb"), event("")],
             [event("o\nb", STARTED), event("o\nb"), event("é\x00\U0001f600")],
+            # a part begins before what the one above it saw last
+            [event("a", received=30), event("b"), event("a", received=30, staged=31, annotations=MARK)],
+            [event("o", STARTED, received=30), event("b"), event("o", received=30, staged=31)],
+            [event("a"), event("b", received=1), event("c", received=2)],
+            # what was repeated by another agent
+            [event("a"), event("a", agent="x/1"), event("b", agent="y")],
             # samples that are taken back make room, and are the first ones of their requests
             [event(), event(), event(staged=61)],
             [event("a"), event("a"), *map(event, "bcde"), event("o", STARTED), event("p", STARTED)],
