@@ -287,7 +287,7 @@ class Counting:
         [tally], [agent], [code] = self._columns_of([event])
         deprecated = _find_deprecated([event], [tally], [agent]).get(0)
         # Five completions leave no room for an open request among the samples.
-        wanted = self._sampled and len(tally.samples) < SAMPLES
+        wanted = self._sampled and tally in self._tallies.wanting
         return _Open(
             request=_Request(tally.target, agent, code, deprecated),
             received=event.received,
@@ -312,11 +312,13 @@ class Counting:
     def _keep_samples(
         self, positions: Sequence[int], events: list[AuditEvent], tallies: list[Tally], batch: "_Batch"
     ) -> None:
-        for place in [place for place, tally in enumerate(tallies) if len(tally.samples) < SAMPLES]:
-            kept = tallies[place].samples
-            if len(kept) < SAMPLES:
-                event = events[place]
-                kept.append((_key(event), batch.sample(positions[place])))
+        wanting = self._tallies.wanting
+        if wanting.isdisjoint(tallies):
+            return
+        for place, tally in enumerate(tallies):
+            if tally in wanting:
+                sample = batch.sample(positions[place])
+                self._tallies.keep_sample(tally, _key(events[place]), sample)
 
     def hand_on(self, *, followed: bool = True) -> Part:
         """All that was counted, for :meth:`append`; with what the parts after this need, if there are any."""
@@ -389,8 +391,8 @@ class Counting:
 
     def _append_tally(self, tally: Tally, part: Tally) -> None:
         tally.add(part)
-        room = SAMPLES - len(tally.samples)
-        tally.samples += [(key, sample.moved(self._lines)) for key, sample in part.samples[:room]]
+        for key, sample in part.samples[: SAMPLES - len(tally.samples)]:
+            self._tallies.keep_sample(tally, key, sample.moved(self._lines))
 
     def usage(self) -> Usage:
         """What was used; requests still open count as they stand."""

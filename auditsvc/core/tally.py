@@ -111,11 +111,22 @@ def count_requests(
 
 
 class Tallies(dict[Target, Tally]):
-    """A tally for each target."""
+    """A tally for each target; those in ``wanting`` have fewer samples than are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanting: set[Tally] = set()
 
     def __missing__(self, target: Target) -> Tally:
         self[target] = tally = Tally(target)
+        self.wanting.add(tally)
         return tally
+
+    def keep_sample(self, tally: Tally, key: str, sample: Sample) -> None:
+        """Keeps the next sample of a tally that wants one."""
+        tally.samples.append((key, sample))
+        if len(tally.samples) == SAMPLES:
+            self.wanting.remove(tally)
 
 
 class Places(dict[str, Mapping[str, Tally]]):

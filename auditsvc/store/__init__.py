@@ -1,6 +1,6 @@
 """The store: one SQLite file in the data folder.
 
-A module per noun holds its SQL; :mod:`~auditsvc.store.migrations` is the schema and
+A module per noun holds its SQL; :mod:`~auditsvc.store.schema` is the schema and
 :mod:`~auditsvc.store.views` what people may query. Documents are kept by the hash of their content. Each
 write is one transaction, and is on the disk when it returns; reads wait for no write.
 """

@@ -6,9 +6,10 @@ from pathlib import Path
 from auditsvc.errors import StoreError
 from auditsvc.store.connections import connect, look_into, reported, transaction
 from auditsvc.store.processes import alone
+from auditsvc.store.schema import create
 
 SCHEMA_VERSION = 10
-"""How many migrations there are; a file's own is its ``PRAGMA user_version``."""
+"""How many steps the schema has; a file's own is its ``PRAGMA user_version``."""
 
 APPLICATION_ID = 0x61756474
 """``audt``: marks the file as ours, also for file(1)."""
@@ -27,12 +28,15 @@ def migrate(path: Path) -> None:
         with closing(connect(path, mode="rwc")) as db:
             db.execute("pragma journal_mode = wal")
             with transaction(db):
-                # What changes the schema is slow to import, and most files are up to date.
-                from sqlite_utils import Database
+                if db.count("sqlite_master", "true"):
+                    # What changes the schema is slow to import, and few files are old.
+                    from sqlite_utils import Database
 
-                from auditsvc.store.migrations import apply
+                    from auditsvc.store.migrations import apply
 
-                apply(Database(db, execute_plugins=False))
+                    apply(Database(db, execute_plugins=False))
+                else:
+                    create(db)
                 db.execute(f"pragma application_id = {APPLICATION_ID}")
                 db.execute(f"pragma user_version = {SCHEMA_VERSION}")
 

@@ -27,6 +27,27 @@ def test_schema_version_counts_the_migrations() -> None:
         assert len(migrations.pending(db)) == SCHEMA_VERSION
 
 
+def test_a_new_file_is_a_migrated_one(tmp_path: Path) -> None:
+    """A file that is made at once and one that took each step have the same tables, indexes and views."""
+    Store.open(tmp_path / "new").close()
+    old = tmp_path / "old" / "auditsvc.db"
+    old.parent.mkdir()
+    with opened(old) as db:
+        migrations.apply(db, stop_before="m002_costs")
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+    Store.open(old.parent).close()
+
+    def schema(path: Path) -> list[tuple[str, str, str]]:
+        with opened(path) as db:
+            found = db.execute(
+                "select type, name, coalesce(sql, '') from sqlite_master order by 1, 2"
+            ).fetchall()
+        # sqlite-utils writes its own table with other spaces.
+        return [(kind, name, "".join(sql.lower().split())) for kind, name, sql in found]
+
+    assert schema(tmp_path / "new" / "auditsvc.db") == schema(old)
+
+
 def test_a_file_names_its_version(tmp_path: Path) -> None:
     """The version, and whose file it is, can be read without us."""
     Store.open(tmp_path).close()
@@ -48,11 +69,11 @@ def test_an_up_to_date_file_is_not_written(tmp_path: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables, views and version change together or not at all; the next try starts where this one did."""
 
-    def fail(db: Database) -> None:
+    def fail(db: sqlite3.Connection) -> None:
         db.execute("insert into runs (id) values ('half')")
 
     with monkeypatch.context() as patched:
-        patched.setattr("auditsvc.store.migrations._make_views", fail)
+        patched.setattr("auditsvc.store.schema.make_views", fail)
         with pytest.raises(sqlite3.IntegrityError):
             Store.open(tmp_path)
     with opened(tmp_path / "auditsvc.db") as db:
