@@ -5,7 +5,6 @@ a namespace called ``pods``, ``proxy`` or ``status`` is a name.
 """
 
 import re
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
@@ -82,7 +81,12 @@ _NOWHERE = {reason: _Nowhere(reason) for reason in Unmapped}
 
 
 class OperationMapper:
-    """Finds the operation of a request in one swagger. Immutable once made, and without a cache."""
+    """Finds the operation of a request in one swagger. Immutable once made, and without a cache.
+
+    Nearly all paths have one of few shapes, whose endpoints are known by their literal segments:
+    ``/api/v1/pods``, ``…/pods/{name}``, ``…/pods/{name}/status``, and the same below a namespace. They are
+    looked up first; all others are searched for in the tree. Both find the same.
+    """
 
     def __init__(self, swagger: Swagger) -> None:
         self._operations = swagger.operations
@@ -91,40 +95,57 @@ class OperationMapper:
         for operation in swagger.operations.values():
             _add(self._root, operation)
         _open_rests(self._root)
-        # The empty text before a path's first slash leads to the root.
-        self._start: _Node = {"": self._root}
-        self._below_namespaces = dict(_below_namespaces(self._root, ""))
+        self._shapes = _Shapes()
+        self._namespaced: dict[str, _Shapes] = {}
+        self._add_shapes(self._root, "")
 
     def map(self, verb: str, uri: str) -> Operation | Unmapped:
         """The operation that a request with this audit verb and request URI is, or why it is none."""
-        found = self.endpoint(uri.partition("?")[0])[verb]
-        return found if isinstance(found, Unmapped) else self._operations[found]
+        found = self.endpoint(uri.partition("?")[0] if "?" in uri else uri)[verb]
+        # By type, for isinstance() takes longer.
+        return found if type(found) is Unmapped else self._operations[found]
 
     def endpoint(self, path: str) -> Endpoint:
         """What is at a path, which is still percent-encoded and has no query."""
-        if "%" in path:
-            if _BAD_ESCAPE.search(path):
-                return _NOWHERE[Unmapped.MALFORMED]
-            path = unquote(path)
-        path = path.rstrip("/")
-        # Most paths name a namespace: what stands before it is one of few texts, so one look-up
-        # leads where a walk over its segments would.
+        decoded = _decoded(path) if "%" in path else path
+        if decoded is None:
+            return _NOWHERE[Unmapped.MALFORMED]
+        path = decoded.rstrip("/")
         before, _, after = path.partition("/namespaces/")
-        node: _Node | None = self._below_namespaces.get(before) if after else None
-        if node is None:
-            node, after = self._start, path
-        # A walk that always takes the literal is, where it arrives, the first match of a search.
-        for part in after.split("/"):
-            if part in node:
-                node = node[part]
-            elif (node := node.get(_PARAMETER)) is None:
-                return self._search(path)
-        found: Endpoint | None = node.get(_HERE)
+        shapes = self._namespaced.get(before) if after else None
+        if shapes is None:
+            found = self._shapes.find(path)
+        else:
+            parts = after.split("/")
+            match len(parts):
+                case 3:
+                    found = shapes.named.get(parts[1])
+                case 2:
+                    found = shapes.literal.get(parts[1])
+                case 4:
+                    found = shapes.below.get((parts[1], parts[3]))
+                case 1:
+                    found = self._shapes.find(path)
+                case _:
+                    found = None
         return self._search(path) if found is None else found
+
+    def _add_shapes(self, node: _Node, path: str) -> None:
+        """Adds the shapes that begin with a literal path, which leads to the node."""
+        self._shapes.add(node, path)
+        for part, below in node.items():
+            if part.startswith("/"):
+                continue
+            self._add_shapes(below, f"{path}/{part}")
+            # A literal beside the namespace would have to be looked for first.
+            if part == "namespaces" and below.keys() <= {_HERE, _PARAMETER}:
+                self._namespaced[path] = _namespaced_shapes(below.get(_PARAMETER, {}))
 
     def _search(self, path: str) -> Endpoint:
         parts = path.split("/")
-        return _first_match(self._start, parts) or _NOWHERE[self._reason(parts)]
+        # The empty text before a path's first slash leads to the root.
+        start: _Node = {"": self._root}
+        return _walk(start, parts) or _first_match(start, parts) or _NOWHERE[self._reason(parts)]
 
     def _reason(self, parts: list[str]) -> Unmapped:
         match parts:
@@ -135,6 +156,11 @@ class OperationMapper:
             case [_, "api" | "apis", *_]:
                 return Unmapped.UNKNOWN_RESOURCE
         return Unmapped.NON_API
+
+
+def _decoded(path: str) -> str | None:
+    """A percent-encoded path decoded, None where an escape is none."""
+    return None if _BAD_ESCAPE.search(path) else unquote(path)
 
 
 def _add(root: _Node, operation: Operation) -> None:
@@ -159,13 +185,60 @@ def _open_rests(node: _Node) -> None:
             _open_rests(below)
 
 
-def _below_namespaces(node: _Node, path: str) -> Iterator[tuple[str, _Node]]:
-    """The nodes right below a literal ``namespaces``, by the literal path before it."""
+class _Shapes:
+    """Endpoints by the literal segments of their paths: of all, of those before a name, of those around one.
+
+    What is found is the first match: a path that goes on with literals for longer is looked up first.
+    """
+
+    def __init__(self) -> None:
+        self.literal: dict[str, Endpoint] = {}
+        self.named: dict[str, Endpoint] = {}
+        self.below: dict[tuple[str, str], Endpoint] = {}
+
+    def add(self, node: _Node, path: str) -> None:
+        """Adds what is at a literal path, which leads to the node, and at a name below it."""
+        if _HERE in node:
+            self.literal[path] = node[_HERE]
+        named = node.get(_PARAMETER, {})
+        for name in (node.get(_REST, {}), named):  # a parameter goes before a rest of the path
+            if _HERE in name:
+                self.named[path] = name[_HERE]
+        for part, below in named.items():
+            if not part.startswith("/") and _HERE in below:
+                self.below[path, part] = below[_HERE]
+
+    def find(self, path: str) -> Endpoint | None:
+        """The endpoint of a path that has one of the shapes."""
+        if (found := self.literal.get(path)) is not None:
+            return found
+        before, slash, last = path.rpartition("/")
+        if slash and (found := self.named.get(before)) is not None:
+            return found
+        before, slash, _ = before.rpartition("/")
+        return self.below.get((before, last)) if slash else None
+
+
+def _namespaced_shapes(node: _Node) -> _Shapes:
+    """The shapes below a namespace, by the resource, where no other literal stands beside a name."""
+    shapes = _Shapes()
     for part, below in node.items():
-        if part == "namespaces":
-            yield path, below
-        elif not part.startswith("/"):
-            yield from _below_namespaces(below, f"{path}/{part}")
+        if not part.startswith("/") and below.keys() <= {_HERE, _PARAMETER}:
+            shapes.add(below, part)
+    return shapes
+
+
+def _walk(node: _Node, parts: list[str]) -> Endpoint | None:
+    """Where always taking the literal leads: if anywhere, then to the first match."""
+    for part in parts:
+        if part in node:
+            node = node[part]
+        elif _PARAMETER in node:
+            node = node[_PARAMETER]
+        else:
+            return None
+    found: Endpoint | None = node.get(_HERE)
+    return found
 
 
 def _first_match(root: _Node, parts: list[str]) -> Endpoint | None:

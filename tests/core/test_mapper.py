@@ -358,13 +358,13 @@ def reference(swagger: Swagger) -> Reference:
     return Reference(swagger)
 
 
-segments = st.sampled_from(["a", "b", "{x}", "{y}"])
+segments = st.sampled_from(["a", "b", "namespaces", "{x}", "{y}"])
 templates = st.tuples(st.lists(segments, min_size=1, max_size=4), st.sampled_from(["", "/{path}", "/"])).map(
     lambda made: "/" + "/".join(made[0]) + made[1]
 )
 others = ("", "api", "apis", "apps", "v1", "nodes", "log", "nothing")
 names = st.sampled_from(NAMES + others) | st.text(max_size=3)
-small_paths = st.lists(st.sampled_from(["a", "b", "c", ""]), min_size=1, max_size=6).map(
+small_paths = st.lists(st.sampled_from(["a", "b", "namespaces", "c", ""]), min_size=1, max_size=6).map(
     lambda made: "/" + "/".join(made)
 )
 
@@ -406,6 +406,7 @@ class TestAgainstReference:
 
     @given(st.lists(templates, min_size=1, max_size=8), st.lists(small_paths, min_size=1, max_size=8))
     @example(["/a/b", "/a/{path}"], ["/a/b/a"])
+    @example(["/a/{path}", "/{x}/a", "/a/{x}/a"], ["/a/a"])
     def test_any_templates(self, made: list[str], paths: list[str]) -> None:
         """On any templates: the more of a path's first segments are literal, the better."""
         shapes = {re.sub(r"\{[xy]\}", "{}", template).rstrip("/"): template for template in made}
