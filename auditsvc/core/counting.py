@@ -182,9 +182,9 @@ class Counting:
             for line in block.removesuffix(b"\n").split(b"\n"):
                 self._count_line(line)
             return
+        lines = _Lines(block, self._file, self._lines)
         for start in range(0, len(decoded.events), BATCH_EVENTS):
-            cut = decoded.cut(start, start + BATCH_EVENTS)
-            self._count_batch(_Batch(cut, block, self._file, above=self._lines, first_line=start))
+            self._count_batch(_Batch(decoded.cut(start, start + BATCH_EVENTS), lines, start))
         self._lines += len(decoded.events)
 
     def skip_line(self) -> None:
@@ -207,7 +207,7 @@ class Counting:
             self._note_malformed()
             return
         decoded = Events([event], [event.received], [event.staged])
-        self._count_batch(_Batch(decoded, line, self._file, above=self._lines - 1))
+        self._count_batch(_Batch(decoded, _Lines(line, self._file, self._lines - 1)))
 
     def _count_batch(self, batch: "_Batch") -> None:
         """Counts events: which of them are requests that count is found out first."""
@@ -446,23 +446,33 @@ class Counting:
         return sum(not request.stays and request.staged <= latest for request in self._open.values())
 
 
-class _Batch:
-    """Events to be counted together, and the block in whose lines they stand, from ``first_line`` on."""
+class _Lines:
+    """The lines of a block, for samples."""
 
-    def __init__(self, decoded: Events, block: bytes, file: str, *, above: int, first_line: int = 0) -> None:
-        self.decoded = decoded
+    def __init__(self, block: bytes, file: str, above: int) -> None:
         self._block = block
         self._file = file
         self._above = above
+        self._split: list[bytes] | None = None
+
+    def sample(self, at: int) -> Sample:
+        """The event on that line, from 0, as it was logged."""
+        if self._split is None:
+            self._split = self._block.split(b"\n")
+        return Sample(self._file, self._above + at + 1, sample_text(self._split[at]))
+
+
+class _Batch:
+    """Events to be counted together, and the lines in which they stand, from ``first_line`` on."""
+
+    def __init__(self, decoded: Events, lines: _Lines, first_line: int = 0) -> None:
+        self.decoded = decoded
+        self._lines = lines
         self._first_line = first_line
-        self._lines: list[bytes] | None = None
 
     def sample(self, at: int) -> Sample:
         """The event at that position as it was logged."""
-        if self._lines is None:
-            self._lines = self._block.split(b"\n")
-        line = self._first_line + at
-        return Sample(self._file, self._above + line + 1, sample_text(self._lines[line]))
+        return self._lines.sample(self._first_line + at)
 
 
 class _Start:
