@@ -224,7 +224,7 @@ class Counting:
         deprecated = _find_deprecated(events, tallies, agents)
         self._deprecated.update(deprecated.values())
         if self._start is not None:
-            self._start.keep(events, tallies, agents, codes, deprecated)
+            self._start.keep(events, received, tallies, agents, codes, deprecated)
         if self._sampled:
             self._keep_samples(positions, events, tallies, batch)
 
@@ -237,12 +237,12 @@ class Counting:
         decoded = batch.decoded
         late = self._find_late(decoded.received)
         are_ended = [event.stage in ENDED for event in decoded.events]
+        ended = decoded.pick(are_ended)
         positions: Sequence[int] = range(len(are_ended))
         opening: Sequence[int] = ()
-        if not all(are_ended):
+        if ended is not decoded:
             opening = [*compress(positions, map(not_, are_ended))]
             positions = [*compress(positions, are_ended)]
-        ended = decoded.pick(are_ended)
         ends = dict(zip(ended.received, positions, strict=True))
         if len(ends) < len(positions):
             repeated = self._judge(range(len(are_ended)), batch)
@@ -500,20 +500,21 @@ class _Start:
     def keep(
         self,
         events: list[AuditEvent],
+        received: list[str],
         tallies: list[Tally],
         agents: list[Agent],
         codes: list[int | None],
         deprecated: Mapping[int, _Deprecated],
     ) -> None:
         """Keeps those of the completions that are such."""
-        kept = [at for at, event in enumerate(events) if event.received < self._far_until]
-        far = [at for at in kept if events[at].received > self._near_until]
-        for at in kept if len(far) < len(kept) else ():
-            if events[at].received <= self._near_until:
-                request = _Request(tallies[at].target, agents[at], codes[at], deprecated.get(at))
-                self.near.append((_key(events[at]), events[at].staged, request))
+        if min(received) >= self._far_until:
+            return
+        for at in [at for at, time in enumerate(received) if time <= self._near_until]:
+            request = _Request(tallies[at].target, agents[at], codes[at], deprecated.get(at))
+            self.near.append((_key(events[at]), events[at].staged, request))
+        far = [at for at, time in enumerate(received) if self._near_until < time < self._far_until]
         if far:
-            self.later = min(self.later, *[events[at].received for at in far])
+            self.later = min(self.later, *[received[at] for at in far])
             heads = (
                 [_key(events[at]) for at in far],
                 [events[at].staged for at in far],

@@ -6,6 +6,7 @@ nesting, a second document. Each mistake is told with its line and column.
 
 import re
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -16,7 +17,6 @@ from auditsvc.errors import ParseError
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # A list needs two levels, and what is ignored in it may have more; but parsing is quadratic in the depth.
 _MAX_DEPTH = 20
-_TOO_DEEP = f"nested deeper than {_MAX_DEPTH} levels"
 # All but YAML's c-printable. No document may hold these, but some pass the parsers as escapes in a string.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 NULL, STRING, DATE = "nothing", "a string", "a date"
@@ -144,7 +144,7 @@ def _refuse_all_but_plain(text: str, what: str) -> None:
         if documents > 1:
             raise error_at(event, f"a second document, where {what} is one")
         if depth > _MAX_DEPTH:
-            raise error_at(event, _TOO_DEEP)
+            raise error_at(event, f"nested deeper than {_MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             raise error_at(event, "an alias: write the value out")
         if getattr(event, "tag", None) not in _PLAIN_TAGS:
@@ -154,17 +154,20 @@ def _refuse_all_but_plain(text: str, what: str) -> None:
 def _events(text: str) -> Iterator[yaml.Event]:
     """The parser's events: flat and lazy, so that what is refused above costs little to find."""
     reached: Any = yaml.Mark("", 0, 0, 0, None, 0)
+    told = 0
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             yield event
             reached = event.end_mark
+            told += 1
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # The last two leak from PyYAML's own parser, for an escape or a version number that is too large.
         mark = getattr(error, "problem_mark", None) or reached
         problem = getattr(error, "problem", error)
-        # Newer parsers read ahead, and find a depth of a thousand before they tell of the first levels.
-        told = _TOO_DEEP if "nesting depth" in str(problem) else f"not YAML: {problem}"
-        raise ParseError(f"{_at(mark)}: {told}") from None
+        if "maximum nesting depth" in str(problem):
+            # Newer parsers read ahead, and give up at the thousandth level before they tell of the first.
+            yield from islice(_events(text[: mark.index]), told, None)
+        raise ParseError(f"{_at(mark)}: not YAML: {problem}") from None
 
 
 def _at(mark: Any) -> str:

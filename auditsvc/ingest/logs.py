@@ -5,10 +5,11 @@ What unpacks is imported when a log is packed that way, for most are plain and a
 
 import importlib
 import os
+import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedReader, RawIOBase
+from io import BufferedReader, FileIO, RawIOBase
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, cast
@@ -74,10 +75,6 @@ class Log:
             with self.path.open("rb") as file:
                 return 0 if _unpacker(file) else self.path.stat().st_size
 
-    def is_plain(self, opened: IO[bytes]) -> bool:
-        """Whether what was opened is the file itself, any place of which can be read."""
-        return self.path is not None and isinstance(opened, BufferedReader) and self.plain_bytes > 0
-
     @contextmanager
     def _told_errors(self) -> Iterator[None]:
         try:
@@ -126,7 +123,7 @@ class Range:
         """
         with self.log.opened() as stream:
             start = self.start
-            if self.log.is_plain(stream):
+            if self.log.path is not None and _is_file(stream):
                 end = os.fstat(stream.fileno()).st_size if self.length is None else start + self.length
                 start = yield from _blocks_of_file(stream.fileno(), start, end)
                 stream.seek(start)
@@ -145,6 +142,15 @@ def _is_blank(log: Log) -> bool:
         return True
     with log.opened() as stream:
         return not stream.read(BLOCK_BYTES).strip()
+
+
+def _is_file(stream: IO[bytes]) -> bool:
+    """Whether a stream is a file itself, unpacked by nobody, any place of which can be read."""
+    return (
+        isinstance(stream, BufferedReader)
+        and isinstance(stream.raw, FileIO)
+        and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    )
 
 
 def _blocks_of_file(descriptor: int, start: int, end: int) -> Generator[bytes, None, int]:

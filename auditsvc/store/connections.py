@@ -27,7 +27,7 @@ _TROUBLES = {
 
 
 class Database(sqlite3.Connection):
-    """A connection: SQLite's own, for sqlite-utils is slow to import, and only the schema needs it."""
+    """A connection: SQLite's own, for sqlite-utils is slow to import, and only older files need it."""
 
     def count(self, table: str, where: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> int:
         """How many rows of a table fit an SQL condition."""

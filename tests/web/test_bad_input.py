@@ -183,7 +183,7 @@ def test_version_that_is_none(client: FlaskClient, version: str) -> None:
         (b"- 1\n", "line 1, column 3: expected an operationId"),
         (b"- \xff\n", "line 1, column 3: not UTF-8"),
         (b"- a\n- [", "line "),
-        (DEEP[:500], "line 1, column 21: nested deeper than 20 levels"),
+        (DEEP[:5000], "line 1, column 21: nested deeper than 20 levels"),
     ],
     ids=["mapping", "number", "not-utf8", "cut", "deep"],
 )
