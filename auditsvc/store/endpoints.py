@@ -1,13 +1,15 @@
 """Who hit the endpoints, over all stored runs: e2e tests, applications, live clusters, user agents."""
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from auditsvc.core.runs import RunKind
-from auditsvc.store.columns import parse_counts
 from auditsvc.store.connections import Connections
+from auditsvc.store.usage import named_tests, read_tests
 
 if TYPE_CHECKING:  # it brings YAML, and who opens the store to keep a run needs none
     from auditsvc.core.endpoint_tests import EndpointUse
@@ -42,8 +44,13 @@ class EndpointRecords:
         """By endpoint the names of the e2e tests that hit it; only endpoints with some."""
         found: dict[str, set[str]] = {}
         with self._connections.reading() as db:
-            for name, tests in db.execute("select name, tests from usage where mapped = 1 and tests <> '{}'"):
-                found.setdefault(name, set()).update(parse_counts(tests))
+            tested = db.execute(
+                "select run, name, tests from usage where mapped = 1 and tests <> '{}' order by run"
+            )
+            for run, rows in groupby(tested, itemgetter(0)):
+                names = read_tests(db, run)
+                for _, name, tests in rows:
+                    found.setdefault(name, set()).update(named_tests(tests, names))
             for name, tests in db.execute("select endpoint, tests from release_endpoints"):
                 # A test may have no name there: it hit the endpoint, but there is nothing to call it by.
                 if named := set(filter(None, _names.decode(tests))):

@@ -30,6 +30,7 @@ from auditsvc.store.usage import (
     USED_COLUMNS,
     add_figures,
     read_samples_of,
+    read_tests,
     read_totals,
     read_usage,
     read_used,
@@ -150,6 +151,7 @@ class RunRecords:
         with self._connections.transaction() as db:
             db.execute(f"{_insert(row)} on conflict (id) do update set {updates}", row)
             db.execute("delete from usage where run = ?", (run.id,))
+            db.execute("delete from run_tests where run = ?", (run.id,))
             db.execute("delete from samples where run = ?", (run.id,))
             write_usage(db, run.id, usage)
 
@@ -239,7 +241,8 @@ class RunRecords:
                 "order by u.name limit :limit offset :offset",
                 {**named, "limit": limit, "offset": offset},
             ).fetchall()
-        return list(map(_read_used_operation, rows)), total
+            tests = read_tests(db, run_id)
+        return [_read_used_operation(row, tests) for row in rows], total
 
     def operation(self, run_id: str, operation_id: str) -> OperationUsage:
         """What the run used of one operation, with samples. Raises NotFoundError."""
@@ -248,7 +251,7 @@ class RunRecords:
             row = db.execute(_OPERATION, (run_id, operation_id)).fetchone()
             if row is None:
                 raise NotFoundError(f"{operation_id} is not among the operations of run {run_id}")
-            return read_used(row, read_samples_of(db, run_id, operation_id))
+            return read_used(row, read_tests(db, run_id), read_samples_of(db, run_id, operation_id))
 
     def swagger(self, run_id: str) -> str | None:
         """The hash of the swagger that the run is classified with; None where there is none.
@@ -377,7 +380,7 @@ def _run_row(run: Run, usage: Usage, recorded: datetime) -> dict[str, Any]:
     }
 
 
-def _read_used_operation(row: Sequence[Any]) -> UsedOperation:
+def _read_used_operation(row: Sequence[Any], tests: Mapping[int, str]) -> UsedOperation:
     name, row = row[0], row[1:]
     operation = None if row[6] is None else read_operation(row[6:])
-    return UsedOperation(name, read_used(row[:6]), operation)
+    return UsedOperation(name, read_used(row[:6], tests), operation)

@@ -297,6 +297,25 @@ STEPS = {
         );
         alter table runs add column policy text references policies (hash);     -- what the run brought
     """,
+    # The names of a run's e2e tests, once: in the tests of its usage stands their number. A cross join keeps
+    # SQLite from reading the JSON once for each name.
+    "m011_test_names": """
+        create table run_tests (
+            run text not null references runs (id) on delete cascade,
+            number integer not null,
+            name text not null,
+            primary key (run, number)
+        ) without rowid;
+        insert into run_tests (run, number, name)
+        select run, row_number() over (partition by run order by name) - 1, name
+        from (select distinct u.run, t.key as name from usage u, json_each(u.tests) t);
+        create index old_names on run_tests (run, name);
+        update usage set tests = (
+            select json_group_object(n.number, t.value) from json_each(usage.tests) t
+            cross join run_tests n on n.run = usage.run and n.name = t.key
+        ) where tests <> '{}';
+        drop index old_names;
+    """,
 }
 """By name, the statements of each."""
 

@@ -1,7 +1,12 @@
-"""What a run used, as rows: a total, one row per operation and reason, and the sampled events apart."""
+"""What a run used, as rows: a total, one row per operation and reason, and the sampled events apart.
 
+A test's name is long, and stands with nearly every operation: a run's are stored once, and named by number.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -25,6 +30,7 @@ _FIGURES = ("backwards", "gaps", "never_completed", "deprecated")
 _gaps = msgspec.json.Decoder(tuple[Gap, ...])
 _deprecated = msgspec.json.Decoder(tuple[DeprecatedUse, ...])
 _positions = msgspec.json.Decoder(tuple[str, ...])
+_numbered = msgspec.json.Decoder(dict[int, int])
 
 
 class _Samples(msgspec.Struct):
@@ -107,13 +113,18 @@ def write_usage(db: Database, run_id: str, usage: Usage) -> None:
     """Writes the rows below a run's own."""
     used = [(True, name, one) for name, one in usage.operations.items()]
     used += [(False, reason, one) for reason, one in usage.unmapped.items()]
+    numbers: dict[str, int] = defaultdict(count().__next__)
     db.executemany(
         """
         insert into usage
             (run, mapped, name, hits, success_hits, conformance_hits, codes, tests, agents, first, last)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        [(run_id, mapped, name, *_used_row(one)) for mapped, name, one in used],
+        [(run_id, mapped, name, *_used_row(one, numbers)) for mapped, name, one in used],
+    )
+    db.executemany(
+        "insert into run_tests (run, number, name) values (?, ?, ?)",
+        [(run_id, number, test) for test, number in numbers.items()],
     )
     samples = _Samples(_sampled(usage.operations), _sampled(usage.unmapped))
     db.execute(
@@ -124,6 +135,7 @@ def write_usage(db: Database, run_id: str, usage: Usage) -> None:
 def read_usage(db: Database, run_id: str, totals: Usage, *, samples: bool) -> Usage:
     """A run's `totals` completed with its operations, and with their sampled events where asked for."""
     events = _read_samples(db, run_id) if samples else _Samples()
+    tests = read_tests(db, run_id)
     rows = db.execute(
         f"select u.mapped, u.name, {USED_COLUMNS} from usage u where u.run = ?",  # noqa: S608 - constants
         (run_id,),
@@ -132,9 +144,9 @@ def read_usage(db: Database, run_id: str, totals: Usage, *, samples: bool) -> Us
     unmapped: dict[Unmapped, OperationUsage] = {}
     for mapped, name, *row in rows:
         if mapped:
-            operations[name] = read_used(row, events.operations.get(name, ()))
+            operations[name] = read_used(row, tests, events.operations.get(name, ()))
         else:
-            unmapped[Unmapped(name)] = read_used(row, events.unmapped.get(name, ()))
+            unmapped[Unmapped(name)] = read_used(row, tests, events.unmapped.get(name, ()))
     return replace(totals, operations=operations, unmapped=unmapped)
 
 
@@ -143,13 +155,23 @@ def read_samples_of(db: Database, run_id: str, operation_id: str) -> tuple[Sampl
     return _read_samples(db, run_id).operations.get(operation_id, ())
 
 
-def read_used(row: Sequence[Any], samples: tuple[Sample, ...] = ()) -> OperationUsage:
-    """The usage of one operation from its USED_COLUMNS, with its samples where they are wanted."""
+def read_tests(db: Database, run_id: str) -> Mapping[int, str]:
+    """The names of the e2e tests of a run, by their numbers in its rows."""
+    return dict(db.execute("select number, name from run_tests where run = ?", (run_id,)))
+
+
+def read_used(
+    row: Sequence[Any], names: Mapping[int, str], samples: tuple[Sample, ...] = ()
+) -> OperationUsage:
+    """The usage of one operation from its USED_COLUMNS, with its samples where they are wanted.
+
+    ``names`` are those of its run's tests.
+    """
     hits, codes, tests, agents, first, last = row
     return OperationUsage(
         hits=hits,
         codes=parse_counts(codes),
-        tests=parse_counts(tests),
+        tests=named_tests(tests, names),
         agents=parse_counts(agents),
         first=parse_optional_time(first),
         last=parse_optional_time(last),
@@ -157,13 +179,18 @@ def read_used(row: Sequence[Any], samples: tuple[Sample, ...] = ()) -> Operation
     )
 
 
-def _used_row(used: OperationUsage) -> tuple[int | str | None, ...]:
+def named_tests(numbered: str, names: Mapping[int, str]) -> dict[str, int]:
+    """The requests by e2e test of a column `tests`, and the names of its run's tests."""
+    return {names[number]: requests for number, requests in _numbered.decode(numbered).items()}
+
+
+def _used_row(used: OperationUsage, numbers: Mapping[str, int]) -> tuple[int | str | None, ...]:
     return (
         used.hits,
         used.success_hits,
         used.conformance_hits,
         json_text(used.codes),
-        json_text(used.tests),
+        json_text({numbers[test]: requests for test, requests in used.tests.items()}),
         json_text(used.agents),
         optional_time_text(used.first),
         optional_time_text(used.last),

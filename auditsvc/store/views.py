@@ -110,7 +110,8 @@ select
     u.success_hits,                                     -- those answered 1xx to 3xx
     u.conformance_hits,                                 -- those made by conformance tests
     u.codes,                                            -- JSON: requests by response code class
-    u.tests,                                            -- JSON: requests by e2e test
+    (select json_group_object(t.name, c.value) from json_each(u.tests) c
+        cross join run_tests t on t.run = u.run and t.number = c.key) as tests, -- JSON: requests by e2e test
     u.agents,                                           -- JSON: requests by user agent family
     u.first,                                            -- when the first request was received, UTC
     u.last                                              -- when the last one was

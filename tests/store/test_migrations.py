@@ -1,3 +1,4 @@
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -117,7 +118,7 @@ def test_every_foreign_key_of_a_large_table_is_indexed(store: Store) -> None:
     with looking_into(store) as db:
         plan = " ".join(
             row["detail"]
-            for table in ("usage", "samples", "results")
+            for table in ("usage", "run_tests", "samples", "results")
             for row in db.query(f"explain query plan delete from {table} where run = 'x'")  # noqa: S608 - names above
         )
     assert not re.search("SCAN", plan)
@@ -145,3 +146,34 @@ def test_results_of_an_older_file_stay(tmp_path: Path) -> None:
         [stored] = store.sets.find()
         assert (stored.key, stored.inputs) == ("swaggerTotal", "i")
         assert store.sets.inputs(stored.window) == {}
+
+
+def test_tests_of_an_older_run_keep_their_names(tmp_path: Path) -> None:
+    """In a file in which every operation names its tests in full, each is numbered; what a run used stays."""
+    used = [("a", {"Pods run": 3, "Pods end": 1}), ("b", {}), ("c", {"Pods end": 2})]
+    numbers = "requests", "mapped", "malformed", "duplicates", "incomplete", "events"
+    times = "started", "finished", "recorded"
+    run = dict.fromkeys(numbers, 0) | dict.fromkeys(times, "2023-01-16T20:23:08.000000Z")
+    run |= {"kind": "ci", "result": "success", "malformed_at": "[]"}
+    counts = {"hits": 9, "success_hits": 9, "conformance_hits": 0, "codes": "{}", "agents": "{}"}
+    with opened(tmp_path / "auditsvc.db") as db:
+        migrations.apply(db, stop_before="m011_test_names")
+        db.table("runs").insert_all([run | {"id": "one"}, run | {"id": "two"}])
+        for run_id in ("one", "two"):
+            db.table("usage").insert_all(
+                {"run": run_id, "mapped": 1, "name": name, "tests": json.dumps(tests), **counts}
+                for name, tests in used[run_id == "two" :]
+            )
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute("pragma user_version = 10")
+    with Store.open(tmp_path) as store:
+        for run_id, expected in ("one", used), ("two", used[1:]):
+            operations = store.runs.usage(run_id).operations
+            assert {name: one.tests for name, one in operations.items()} == dict(expected)
+        assert store.endpoints.tests() == {"a": {"Pods run", "Pods end"}, "c": {"Pods end"}}
+        with looking_into(store) as db:
+            assert [row["name"] for row in db.query("select name from run_tests order by run, number")] == [
+                "Pods end",
+                "Pods run",
+                "Pods end",
+            ]
