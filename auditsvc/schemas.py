@@ -7,11 +7,11 @@ documentation in openapi.yaml. Times are RFC 3339, in UTC with ``Z`` when writte
 import math
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, ClassVar
 
+import msgspec
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from auditsvc.core.beside import Difference, Only
@@ -1381,16 +1381,14 @@ class ExplanationSchema(AnswerSchema):
 # ------------------------------------------------------------------------------------------ envelopes
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """One thing in its envelope."""
 
     code: int
     data: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Some of a list, in its envelope: `limit` items at most, from `offset` on, of `total`."""
 
     data: Sequence[object]
@@ -1400,22 +1398,19 @@ class Page:
     code: int = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobsPage(Page):
+class JobsPage(Page, frozen=True, kw_only=True):
     """The jobs, and beside them the scheduled runs to come."""
 
     next: Sequence[object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BesidePage(Page):
+class BesidePage(Page, frozen=True, kw_only=True):
     """Operations of several runs, and beside them the runs."""
 
     runs: Sequence[object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakdownPage(Page):
+class BreakdownPage(Page, frozen=True, kw_only=True):
     """The rows of a coverage, and beside them what it is of."""
 
     release: str | None
@@ -1424,8 +1419,7 @@ class BreakdownPage(Page):
     totals: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTestPage(Page):
+class NewTestPage(Page, frozen=True, kw_only=True):
     """What a new test hits, and beside it what that would add."""
 
     agent: str

@@ -7,9 +7,10 @@ the runs themselves, 8 of ci and 20 of pull requests, for audits to be run over.
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from auditsvc.config import Config
 from auditsvc.core.runs import RunKind

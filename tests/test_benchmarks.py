@@ -3,12 +3,12 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.counting import Counting
 from auditsvc.core.events import AuditEvent

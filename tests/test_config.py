@@ -1,9 +1,9 @@
-from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.config import AccessMode, Config, LogFormat, LogLevel, load_config
 from auditsvc.config.schema import ConfigSchema

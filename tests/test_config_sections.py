@@ -1,7 +1,6 @@
 """The keys of the configuration file that hold more than one value."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 from marshmallow import Schema, fields
+from msgspec.structs import replace
 
 from auditsvc.config import (
     Config,

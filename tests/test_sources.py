@@ -1,10 +1,10 @@
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.audits import Settings
 from auditsvc.core.endpoints import EndpointLists, parse_endpoint_list

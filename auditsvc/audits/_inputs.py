@@ -1,8 +1,9 @@
 """All that a check may ask for."""
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
+
+import msgspec
 
 from auditsvc.core.apps import Apps
 from auditsvc.core.cost_tolerance import CostTolerance
@@ -18,15 +19,13 @@ from auditsvc.core.waivers import Waiver
 from auditsvc.core.window import Window
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(msgspec.Struct, frozen=True):
     """The operations as the store keeps them, to be held against the document that they came from."""
 
     operations: tuple[Operation, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a configuration may change about the audits.
 
     Floats agree within ``max(rel_tol * larger, abs_tol)``, costs within ``cost_tolerance``; counts agree when
@@ -40,7 +39,7 @@ class Settings:
     max_gap: timedelta = timedelta(minutes=10)
     target_release: str | None = None
     waivers: tuple[Waiver, ...] = ()
-    cost_tolerance: CostTolerance = field(default_factory=CostTolerance)
+    cost_tolerance: CostTolerance = CostTolerance()
 
 
 class Inputs(Protocol):

@@ -1,16 +1,16 @@
 """What a result was computed from, by name: enough to compute it once more."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from auditsvc.audits._inputs import Settings
 from auditsvc.core.releases import Minor
 from auditsvc.core.runs import BaselineRule
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(msgspec.Struct, frozen=True):
     """The hashes of the swagger and lists that a run or window is classified with; None where there is none.
 
     ``version`` is the one that the swagger was looked for by, None for the highest.
@@ -22,8 +22,7 @@ class Classification:
     ineligible: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedSubject:
+class RecordedSubject(msgspec.Struct, frozen=True, kw_only=True):
     """A run that was judged, the CI runs that it was held against (else why there were none), what with."""
 
     run: str
@@ -32,16 +31,14 @@ class RecordedSubject:
     documents: Classification
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedApp:
+class RecordedApp(msgspec.Struct, frozen=True, kw_only=True):
     """The run of an application that was judged, and what with."""
 
     run: str
     documents: Classification
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedCosts:
+class RecordedCosts(msgspec.Struct, frozen=True, kw_only=True):
     """A document of costs, by its window, its names and its content."""
 
     start: datetime
@@ -51,8 +48,7 @@ class RecordedCosts:
     hash: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedInputs:
+class RecordedInputs(msgspec.Struct, frozen=True, kw_only=True):
     """All that the audits of a window or a run had to look at; no audit looks at all of it.
 
     ``now`` is when they began, ``received`` the kinds of sources that the store had been given.

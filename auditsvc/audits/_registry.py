@@ -2,8 +2,9 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, get_type_hints
+
+import msgspec
 
 from auditsvc.audits._inputs import Inputs
 from auditsvc.errors import RequestError
@@ -18,8 +19,7 @@ KUBECOST_KEYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True):
     """Two values that must agree. Counts are compared exactly, floats within the configured tolerance.
 
     ``allowed`` replaces that tolerance with an absolute difference. ``path`` leads into ``map``. Where the
@@ -39,8 +39,7 @@ class Compared:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """A value that should be there and is not: a soft finding."""
 
     key: str
@@ -48,23 +47,20 @@ class Missing:
     resolution: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """A sentence for the result's description."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """A first-level key that a map shows even when nothing under it differs."""
 
     map: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
+class Tolerance(msgspec.Struct, frozen=True):
     """What a check's comparisons allow, by name; the result states it."""
 
     values: Mapping[str, float]
@@ -74,8 +70,7 @@ Observation = Compared | Missing | Note | Section | Tolerance
 Check = Callable[..., Iterator[Observation]]
 
 
-@dataclass(frozen=True, slots=True)
-class AuditType:
+class AuditType(msgspec.Struct, frozen=True):
     """A registered audit: its public name, its key in an AuditSet, its maps, and its function.
 
     ``parameters`` are the members of Inputs that it takes; without those in ``optional`` ever having been

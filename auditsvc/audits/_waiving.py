@@ -1,8 +1,10 @@
 """Takes what is waived out of what a check observed, before it is judged."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.audits._registry import Compared, Missing, Note, Observation
 from auditsvc.core.results import Status, WaivedFinding
@@ -12,15 +14,14 @@ _EXPIRED = "settle what was waived, or agree on a new day and write it into the 
 _UNUSED = "remove the waiver: what it accepted is not found any more"
 
 
-@dataclass(slots=True)
-class Waiving:
+class Waiving(msgspec.Struct):
     """The waivers of one audit, applied to what it observed; ``waived`` is what they took out."""
 
     waivers: Sequence[Waiver]
     today: date
     agrees: Callable[[Compared], bool]
-    waived: list[WaivedFinding] = field(default_factory=list)
-    _used: set[Waiver] = field(default_factory=set)
+    waived: list[WaivedFinding] = []
+    _used: set[Waiver] = set()
 
     def apply(self, observed: Iterable[Observation]) -> list[Observation]:
         """The observations less what is waived.

@@ -1,7 +1,8 @@
 """Looks for requests to an API that a later release no longer serves."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.audits._inputs import Settings
 from auditsvc.audits._registry import Compared, Missing, Note, Observation, audit
@@ -14,8 +15,7 @@ _UNMARKED = "stored before the API server's marks of deprecated requests were co
 _UNVERSIONED = "of no known version of Kubernetes: not held against newer releases"
 
 
-@dataclass(slots=True)
-class _Use:
+class _Use(msgspec.Struct):
     """One client's requests to one operation that goes away; none to one that stays.
 
     ``named`` is the release that removes it by the API server's own words, ``lacking`` the first stored one

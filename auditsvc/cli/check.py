@@ -1,11 +1,11 @@
 """``auditsvc check``: the conformance audits over files."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 import click
+from msgspec.structs import replace
 
 from auditsvc.audits import (
     AuditType,

@@ -3,12 +3,12 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import requests
 
 from auditsvc.core.results import AuditResult, FloatResult, MissingValue
@@ -109,8 +109,7 @@ class Client:
         return request
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A file of a form: under which name it is sent, what it is called, and its bytes or where they are."""
 
     name: str

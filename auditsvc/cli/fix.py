@@ -1,9 +1,9 @@
 """``check --fix``: the lists' files as they should be, and the patch."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from auditsvc.cli.files import naming, write_whole
 from auditsvc.cli.given import GivenDocuments

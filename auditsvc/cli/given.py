@@ -1,7 +1,6 @@
 """The documents and runs that ``check`` is given as files."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import partial
@@ -9,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import click
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.cli.files import naming, open_logs
 from auditsvc.cli.progress import log_progress
@@ -38,8 +39,7 @@ _IN_BUILDS = ("", "audit", "artifacts/audit")
 """Where in the folder of a run, or of a whole Prow build, these are."""
 
 
-@dataclass(frozen=True, slots=True)
-class GivenPolicy:
+class GivenPolicy(msgspec.Struct, frozen=True):
     """An audit policy: its text, and what it was read from."""
 
     text: str
@@ -51,8 +51,7 @@ class GivenPolicy:
         return {place_in_policy(run, line): Place(self.document.source, line) for line in lines}
 
 
-@dataclass(frozen=True, slots=True)
-class GivenDocuments:
+class GivenDocuments(msgspec.Struct, frozen=True):
     """What the runs are judged with, both sides alike.
 
     ``places`` says where operations are: on a list, else in the swagger. ``policy`` is the judged run's.
@@ -124,8 +123,7 @@ def _shown(source: str) -> str:
     return str(path.relative_to(Path.cwd()))
 
 
-@dataclass(frozen=True, slots=True)
-class RunFiles:
+class RunFiles(msgspec.Struct, frozen=True):
     """The logs (or the one report) that a run is made from; when it finished, where that is told beside.
 
     ``source`` is what names the run: its first log, or the folder.

@@ -1,9 +1,9 @@
 """``auditsvc ingest``: a run into the store."""
 
-from dataclasses import replace
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from auditsvc.cli.files import open_logs
 from auditsvc.cli.options import OneOf, store_options

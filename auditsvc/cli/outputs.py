@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import click
+import msgspec
 
 from auditsvc.cli.files import write_whole
 from auditsvc.cli.options import Command
@@ -43,8 +43,7 @@ _REPORT_FORMATS = {**RESULT_FORMATS, "html": results_html.render}
 _FILE_FORMATS = (*_REPORT_FORMATS, *_USAGE_FORMATS)
 
 
-@dataclass(frozen=True, slots=True)
-class ReportFile:
+class ReportFile(msgspec.Struct, frozen=True):
     """A report that is asked for: its format's name, and its file."""
 
     form: str

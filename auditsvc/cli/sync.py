@@ -1,9 +1,9 @@
 """``auditsvc sync``: the newest CI runs into the store."""
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import click
+from msgspec.structs import replace
 
 from auditsvc.cli.options import store_options
 from auditsvc.cli.progress import sync_progress

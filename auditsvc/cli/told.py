@@ -1,11 +1,11 @@
 """What a server tells of its results beside the AuditSets, whose JSON has no room for it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from auditsvc.cli.client import Client
 from auditsvc.core.results import AuditResult, Status
@@ -18,18 +18,17 @@ from auditsvc.service.reports import audit_reports
 _Found = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Told:
+class Told(msgspec.Struct):
     """Of the results of a day or run: what its findings are about, by key, and since when audits end so.
 
     ``resolutions`` has what makes a difference and what to do, by a finding's type, key and text.
     """
 
-    places: dict[str, Place] = field(default_factory=dict)
-    operations: dict[str, Operation] = field(default_factory=dict)
-    seen: dict[str, Seen] = field(default_factory=dict)
-    resolutions: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
-    streaks: dict[str, Streak] = field(default_factory=dict)
+    places: dict[str, Place] = {}
+    operations: dict[str, Operation] = {}
+    seen: dict[str, Seen] = {}
+    resolutions: dict[tuple[str, str, str], tuple[str, str]] = {}
+    streaks: dict[str, Streak] = {}
 
     def reports(self, results: Mapping[str, AuditResult]) -> tuple[AuditReport, ...]:
         """The results by key, as they would be reported where they were made."""

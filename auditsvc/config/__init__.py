@@ -7,11 +7,12 @@ hold more than one value (``sync``, ``schedule``, …) are the file's alone.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from auditsvc.core.cost_tolerance import CostTolerance
 from auditsvc.core.runs import BaselineRule, RunKind
@@ -55,8 +56,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncJob:
+class _Secretive(msgspec.Struct, frozen=True):
+    """What holds secrets: its values are not for tracebacks and logs."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class SyncJob(msgspec.Struct, frozen=True, kw_only=True):
     """A Prow job whose builds are taken in as runs of a kind, and where the documents that they bring are.
 
     Its builds are the folders below ``gs://bucket/prefix`` and the job's name; of a pull request, below its
@@ -80,8 +87,7 @@ class SyncJob:
     ineligible: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncConfig:
+class SyncConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What ``sync`` fetches, and how Google Cloud Storage is reached."""
 
     jobs: tuple[SyncJob, ...] = ()
@@ -89,8 +95,7 @@ class SyncConfig:
     gcs_token_file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleConfig:
+class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True):
     """When to sync and audit: ``every`` so long, or at the times of ``cron``. No ``audits`` are all."""
 
     every: timedelta | None = None
@@ -98,8 +103,7 @@ class ScheduleConfig:
     audits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionConfig:
+class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """For how long runs and AuditSets are kept; None is for ever."""
 
     runs: timedelta | None = None
@@ -113,16 +117,14 @@ class NotifyFormat(StrEnum):
     SLACK = "slack"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifyConfig:
+class NotifyConfig(_Secretive, frozen=True, kw_only=True):
     """Where changes are told. Whoever knows the URL of a Slack webhook can post there: it is not shown."""
 
-    url: str = field(repr=False)
+    url: str
     format: NotifyFormat = NotifyFormat.JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CiConfig:
+class CiConfig(_Secretive, frozen=True, kw_only=True):
     """What a CI system tells its jobs: Prow's folder of artifacts, and what GitHub Actions takes.
 
     ``step_summary`` is the file to which a step appends Markdown; ``annotations`` says that it reads workflow
@@ -132,12 +134,11 @@ class CiConfig:
     artifacts: Path | None = None
     step_summary: Path | None = None
     annotations: bool = False
-    github_token: str | None = field(default=None, repr=False)
+    github_token: str | None = None
     github_api: str = "https://api.github.com"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(_Secretive, frozen=True, kw_only=True):
     """Everything that can be configured, with its defaults.
 
     ``data`` is the folder that holds the store. ``max_upload_bytes`` bounds the body of a request, packed as
@@ -158,8 +159,8 @@ class Config:
     max_gap: timedelta = timedelta(minutes=10)
     target_release: str | None = None
     waivers: Path | None = None
-    cost_tolerance: CostTolerance = field(default_factory=CostTolerance)
-    baseline: BaselineRule = field(default_factory=BaselineRule)
+    cost_tolerance: CostTolerance = CostTolerance()
+    baseline: BaselineRule = BaselineRule()
     opencost_url: str | None = None
     max_upload_bytes: int = 2 << 30
     max_unpacked_bytes: int = 32 << 30
@@ -171,14 +172,14 @@ class Config:
     min_free_bytes: int = 100 << 20
     log_format: LogFormat = LogFormat.AUTO
     log_level: LogLevel = LogLevel.INFO
-    token: str | None = field(default=None, repr=False)
-    admin_token: str | None = field(default=None, repr=False)
+    token: str | None = None
+    admin_token: str | None = None
     audits: tuple[str, ...] = ()
-    sync: SyncConfig = field(default_factory=SyncConfig)
+    sync: SyncConfig = SyncConfig()
     schedule: ScheduleConfig | None = None
-    retention: RetentionConfig = field(default_factory=RetentionConfig)
+    retention: RetentionConfig = RetentionConfig()
     notify: NotifyConfig | None = None
-    ci: CiConfig = field(default_factory=CiConfig)
+    ci: CiConfig = CiConfig()
 
 
 def load_config(environ: Mapping[str, str], *, home: Path) -> Config:

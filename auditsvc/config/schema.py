@@ -55,7 +55,7 @@ class _Parsed(fields.String):
 
 
 class _Several(fields.List[Any]):
-    """A list as a tuple, for a frozen dataclass."""
+    """A list as a tuple, for a frozen Struct."""
 
     def _deserialize(self, *given: Any, **more: Any) -> Any:
         return tuple(super()._deserialize(*given, **more))

@@ -7,7 +7,6 @@ operations get theirs by our rules (see :mod:`auditsvc.core.swagger`).
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
@@ -55,8 +54,7 @@ class ImportedEndpoint(msgspec.Struct, frozen=True):
         return any(is_conformance(test or "") for test in self.tests)
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedRelease:
+class ImportedRelease(msgspec.Struct, frozen=True):
     """``<release>.json``: the endpoints of a release that are not deprecated, and its conformance tests."""
 
     release: Minor
@@ -65,37 +63,32 @@ class ImportedRelease:
     tests: tuple[ConformanceTest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedHistories:
+class ImportedHistories(msgspec.Struct, frozen=True):
     """``conformance-endpoints.json``: when each eligible endpoint was promoted, and what tests hit it."""
 
     endpoints: tuple[EndpointHistory, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedCoverage:
+class ImportedCoverage(msgspec.Struct, frozen=True):
     """``conformance-coverage-per-release.json``, as it was when its last release was current."""
 
     rows: tuple[CoverageRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedProgress:
+class ImportedProgress(msgspec.Struct, frozen=True):
     """``conformance-progress.json``, as it was when its last release was current."""
 
     rows: tuple[ProgressRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedIneligible:
+class ImportedIneligible(msgspec.Struct, frozen=True):
     """``ineligible_endpoints.json``: the list, and its text."""
 
     entries: EndpointList
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedDates:
+class ImportedDates(msgspec.Struct, frozen=True):
     """``releases.yaml``: the releases, with the days of those that are out."""
 
     dates: dict[Minor, date | None]

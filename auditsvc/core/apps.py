@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.core.releases import Minor, Release, Releases, parse_release, release_name
 from auditsvc.core.runs import Run, RunKind
@@ -10,8 +11,7 @@ from auditsvc.core.swagger import Level, Operation, Swagger, minor_version
 from auditsvc.core.usage import ExercisedBy, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(msgspec.Struct, frozen=True):
     """An application: a run of it, what that used, and the swagger that it is classified with."""
 
     run: Run
@@ -34,16 +34,14 @@ class App:
         return self.usage.exercised(ExercisedBy.HIT)
 
 
-@dataclass(frozen=True, slots=True)
-class Apps:
+class Apps(msgspec.Struct, frozen=True):
     """The applications that a window is judged by; ``reason`` says why where there are none."""
 
     apps: tuple[App, ...] = ()
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """What a release lacks of what an application depends on; ``newer`` than the one that it ran on."""
 
     release: str
@@ -51,8 +49,7 @@ class Served:
     lacks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Portability:
+class Portability(msgspec.Struct, frozen=True):
     """Whether an application would work on other releases.
 
     It depends on the operations that it used, less those that only tell what a server has. ``unstable`` are
@@ -80,8 +77,7 @@ class Portability:
         return next((one.release for one in reversed(self.releases) if not one.lacks), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppCounts:
+class AppCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The operations that an application used, by level; its swagger lacks those ``not_in_swagger``.
 
     ``conf_tested`` are those that conformance tests are known to hit, None where nothing tells. ``level`` is
@@ -98,8 +94,7 @@ class AppCounts:
     level: Level | None
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryCount:
+class CategoryCount(msgspec.Struct, frozen=True):
     """How many operations of a level and category an application used."""
 
     level: Level

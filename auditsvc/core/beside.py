@@ -1,8 +1,9 @@
 """Any number of runs beside each other: what each used that the first did not, and which tests moved."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from auditsvc.core.swagger import Operation
 from auditsvc.core.usage import OperationUsage, Usage
@@ -28,8 +29,7 @@ class Only(StrEnum):
     TESTS = "tests"
 
 
-@dataclass(frozen=True, slots=True)
-class MovedTest:
+class MovedTest(msgspec.Struct, frozen=True):
     """A test that hit an operation in one run and not in another.
 
     ``hits`` are its requests in each run, None in an imported report, which knows no tests.
@@ -39,8 +39,7 @@ class MovedTest:
     hits: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BesideRow:
+class BesideRow(msgspec.Struct, frozen=True):
     """An operation's hits in each run, in their order; ``operation`` is None where no swagger knows it."""
 
     id: str

@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from auditsvc.core.coverage import eligible
 from auditsvc.core.endpoints import EndpointLists
@@ -26,17 +27,16 @@ Key = tuple[str | None, ...]
 """What a row's operations have in common, in the order in which it was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """What is known to have reached the operations.
 
     ``reached`` has by metric the operations' ids; a metric of which nothing is known is not there. ``agents``
     has by user agent family the operations that it hit. ``sources`` say who knows: ``ci run X``.
     """
 
-    reached: Mapping[ExercisedBy, frozenset[str]] = field(default_factory=dict)
+    reached: Mapping[ExercisedBy, frozenset[str]] = {}
     sources: tuple[str, ...] = ()
-    agents: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    agents: Mapping[str, frozenset[str]] = {}
 
     def __or__(self, other: "Evidence") -> "Evidence":
         """What the two know together."""
@@ -70,8 +70,7 @@ def evidence_of_tests(tested: frozenset[str], conf_tested: frozenset[str], sourc
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationFilter:
+class OperationFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which operations are looked at: those that fit all that is given.
 
     ``groups`` names the core group ``""``. ``conformance_only`` are those that conformance is about, the
@@ -113,8 +112,7 @@ class OperationFilter:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageCounts:
+class CoverageCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Of some operations, how many are eligible, and how many were reached; None where that is not known.
 
     ``percent`` is the share of the operations that the metric in question reached, rounded down to a tenth:

@@ -1,13 +1,12 @@
 """Two runs beside each other: what one used and the other did not, and what was used more or less often."""
 
-from dataclasses import dataclass
+import msgspec
 
 from auditsvc.core.swagger import Operation, Swagger
 from auditsvc.core.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One operation's hits in a run and its baseline; ``operation`` is None where the swagger lacks it."""
 
     id: str
@@ -16,8 +15,7 @@ class Change:
     operation: Operation | None
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """The operations that the run added to, removed from and hit otherwise than its baseline, each by name.
 
     ``unchanged`` is how many both hit equally often; one recorded without a hit is as one not recorded.

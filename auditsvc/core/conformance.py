@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import yaml
 
 from auditsvc.core.plain_yaml import error_at, list_items, text_fields, unexpected
@@ -19,8 +19,7 @@ _TAG = re.compile(r"\[([^\[\]]+)\]")
 _SIG = "sig-"
 
 
-@dataclass(frozen=True, slots=True)
-class ConformanceTest:
+class ConformanceTest(msgspec.Struct, frozen=True):
     """A conformance test, and the release in which it became one.
 
     ``codename`` is what an e2e test calls itself in its user agent, ``file`` where it stands in Kubernetes.

@@ -3,9 +3,11 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.core.costs import (
     ALLOCATED,
@@ -37,8 +39,7 @@ _SUSPECTS = 5
 _REST = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(msgspec.Struct, frozen=True):
     """A row behind a difference, with those of its costs that were compared.
 
     ``kind`` is ``allocation``, ``idle``, ``unmounted``, ``stored`` (a table), ``bill``, an asset's type, or
@@ -78,8 +79,7 @@ class Component(NamedTuple):
         return self.actual - self.expected
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a difference: the rows of both sides and the resources, each the largest first.
 
     ``reasons`` are sentences: what the difference equals, and what else is known to make one.

@@ -1,10 +1,9 @@
 """How far costs may lie apart: by itself, for the configuration needs it and nothing else of costs."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostTolerance:
+class CostTolerance(msgspec.Struct, frozen=True, kw_only=True):
     """How far two sums of costs may lie apart.
 
     ``relative`` is of the larger sum; the others are for each row in either sum, as the wire rounds.

@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from auditsvc.core.window import Window
 
 IDLE = "__idle__"
@@ -80,8 +82,7 @@ ASSET_DECIMALS = 6
 _NOTHING_PAID = 1e-9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
+class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     """What one container, or an aggregation of some, cost in a window.
 
     ``key`` is its name in the response. ``hours`` are core hours (CPU), GPU hours and byte hours (RAM);
@@ -95,13 +96,13 @@ class Allocation:
     controller: str = ""
     controller_kind: str = ""
     pod: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     window: Window | None = None
     start: datetime | None = None
     end: datetime | None = None
     minutes: float = 0.0
-    hours: Mapping[Resource, float] = field(default_factory=dict)
-    parts: Parts = field(default_factory=dict)
+    hours: Mapping[Resource, float] = {}
+    parts: Parts = {}
     stated: float | None = None
     total: float = 0.0
 
@@ -126,8 +127,7 @@ class Allocation:
         return not (self.idle or self.unmounted)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asset:
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """What one thing that is paid for cost in a window: a node, a disk, a load balancer, …
 
     A node's CPU and RAM are after its ``discount``, and its one adjustment is split over its resources; any
@@ -145,9 +145,9 @@ class Asset:
     start: datetime | None = None
     end: datetime | None = None
     minutes: float = 0.0
-    hours: Mapping[Resource, float] = field(default_factory=dict)
+    hours: Mapping[Resource, float] = {}
     discount: float = 0.0
-    parts: Parts = field(default_factory=dict)
+    parts: Parts = {}
     numbers: tuple[float, ...] = ()
     stated: float | None = None
     total: float = 0.0
@@ -166,8 +166,7 @@ class Asset:
 Row = Allocation | Asset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudCost:
+class CloudCost(msgspec.Struct, frozen=True, kw_only=True):
     """What the cloud provider billed for one resource, amortized and net of discounts.
 
     ``kubernetes`` is the share of it, from 0 to 1, that is a cluster's.
@@ -202,8 +201,7 @@ class Total:
     rows: Sequence[Row] = field(default=(), repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Costs by cluster and by ``cluster/node`` (for assets ``cluster/name``)."""
 
     by_cluster: Mapping[str, Total]
@@ -211,16 +209,14 @@ class Totals:
     origin: Origin = Origin.OWN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregates:
+class Aggregates(msgspec.Struct, frozen=True, kw_only=True):
     """Costs by property and then by that property's keys."""
 
     tables: Mapping[str, Mapping[str, Total]]
     origin: Origin = Origin.OWN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """One window's cost data, and ``now``, the time of the audit: billing adjusts costs only later.
 
     ``only_steps`` are the kinds of row (``allocations``, ``assets``) of which there are steps of the window
@@ -242,8 +238,7 @@ class Costs:
         return self.now - self.window.end >= RECONCILED_AFTER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostHours:
+class CostHours(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a window's hours, each with the window of its hour."""
 
     allocations: tuple[Allocation, ...] = ()

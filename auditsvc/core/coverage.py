@@ -6,7 +6,8 @@ deprecated later counts in no release.
 
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.core.endpoints import EndpointLists
 from auditsvc.core.releases import Minor, Releases, parse_release, release_name
@@ -17,8 +18,7 @@ FIRST_PROGRESS: Minor = (1, 8)
 """The first releases that the two tables have a row for."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointHistory:
+class EndpointHistory(msgspec.Struct, frozen=True):
     """When an endpoint became stable, and the releases of the conformance tests that hit it."""
 
     endpoint: str
@@ -37,8 +37,7 @@ class EndpointHistory:
         return None if first is None else max(first, self.promotion_release)
 
 
-@dataclass(frozen=True, slots=True)
-class CoverageRow:
+class CoverageRow(msgspec.Struct, frozen=True):
     """A release's new endpoints, those of them that are tested by now, and the running totals."""
 
     release: str
@@ -50,8 +49,7 @@ class CoverageRow:
     total_untested: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressRow:
+class ProgressRow(msgspec.Struct, frozen=True):
     """How far a release had come.
 
     Of the ``endpoints`` promoted by then, ``tested`` were so by then. Of the ``new`` ones ``new_tested`` were
@@ -69,8 +67,7 @@ class ProgressRow:
     still_untested: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointCoverage:
+class EndpointCoverage(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an endpoint; ``operation`` is None where no known release has it.
 
     ``promotion_release`` is None where it never was stable. ``age`` is for how many of the known releases it

@@ -1,14 +1,14 @@
 """Which operations conformance asks for: how a swagger narrows down to the eligible ones."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.core.endpoints import EndpointLists
 from auditsvc.core.swagger import Level, Operation, Swagger
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(msgspec.Struct, frozen=True):
     """The operations of a swagger, narrowed down step by step: each set is a part of the one before."""
 
     operations: frozenset[str]

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
 from functools import cached_property
+
+import msgspec
+from msgspec.structs import asdict
 
 from auditsvc.core.breakdown import percent
 from auditsvc.core.conformance import ConformanceTest, bracketed
@@ -13,8 +15,7 @@ from auditsvc.core.swagger import Operation
 from auditsvc.core.usage import OperationUsage, is_conformance
 
 
-@dataclass(frozen=True, slots=True)
-class E2eTest:
+class E2eTest(msgspec.Struct, frozen=True):
     """An e2e test and the endpoints that it hits, by name.
 
     ``known`` is what a stored ``conformance.yaml`` says of it, None where none has it.
@@ -40,8 +41,7 @@ class E2eTest:
         return tuple(tag for tag in bracketed(self.name) if not tag.startswith("sig-"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class E2eTestFilter:
+class E2eTestFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which tests are looked for: those that fit all that is given.
 
     ``text`` is in the name in any case; ``sig`` may lack its brackets and its ``sig-``, ``tag`` its brackets.
@@ -77,16 +77,14 @@ def e2e_tests(tests: Mapping[str, Iterable[str]], known: Mapping[str, Conformanc
 # --------------------------------------------------------------------------------------- who uses them
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointUse:
+class EndpointUse(msgspec.Struct, frozen=True):
     """How much applications and live clusters use an endpoint: requests, and how many of them do."""
 
     requests: int = 0
     users: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankedEndpoint(EndpointCoverage):
+class RankedEndpoint(EndpointCoverage, frozen=True, kw_only=True):
     """An endpoint with the use of it by applications and live clusters, its tests and its documentation."""
 
     ineligible_reason: str | None
@@ -109,7 +107,7 @@ def ranked(
     found = []
     for one in endpoints:
         use = uses.get(one.endpoint, EndpointUse())
-        known = {field.name: getattr(one, field.name) for field in fields(EndpointCoverage)}
+        known = asdict(one)
         found.append(
             RankedEndpoint(
                 **known,
@@ -131,8 +129,7 @@ def conformance_tested(tests: Mapping[str, Iterable[str]]) -> frozenset[str]:
 # ------------------------------------------------------------------------------------------ a release
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTestHit:
+class NewTestHit(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint that a new test hits; whether a test, a conformance test hits it already."""
 
     operation: Operation
@@ -148,8 +145,7 @@ class NewTestHit:
         return self.eligible and not self.conf_tested
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectedCoverage:
+class ProjectedCoverage(msgspec.Struct, frozen=True):
     """The eligible endpoints, those that are conformance-tested, and how many more a new test would add."""
 
     eligible: int
@@ -167,8 +163,7 @@ class ProjectedCoverage:
         return percent(self.tested + self.gained, self.eligible)
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownRelease:
+class KnownRelease(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A release's operations by id, the lists, and by endpoint the e2e tests that hit it.
 
     ``tested`` are the endpoints that are known to be conformance-tested.

@@ -1,16 +1,16 @@
 """The community's endpoint lists: pending_eligible_endpoints.yaml and ineligible_endpoints.yaml."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
 
 if TYPE_CHECKING:
     from yaml import Node
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointEntry:
+class EndpointEntry(msgspec.Struct, frozen=True):
     """One entry of a list: an operationId, `""` where the entry names none, and why it is there.
 
     A pending entry is the operationId alone; an ineligible one has a reason and a link. `line` is the 1-based
@@ -28,8 +28,7 @@ class EndpointEntry:
         return all(map(str.strip, (self.endpoint, self.reason or ""))) and _is_web_link(self.link or "")
 
 
-@dataclass(frozen=True)
-class EndpointList:
+class EndpointList(msgspec.Struct, frozen=True, dict=True):
     """A list's entries in their order, mistakes included."""
 
     entries: tuple[EndpointEntry, ...] = ()
@@ -52,8 +51,7 @@ class EndpointList:
         return len(self.entries)
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointLists:
+class EndpointLists(msgspec.Struct, frozen=True):
     """The two lists that hold at a time; one that was never given is empty."""
 
     pending: EndpointList = EndpointList()

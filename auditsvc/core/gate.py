@@ -1,23 +1,22 @@
 """What the conformance gate looks at: a release, and the one before it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.core.coverage import EndpointHistory, eligible, promotions, tells_promotions
 from auditsvc.core.endpoints import EndpointLists
 from auditsvc.core.releases import Minor, Release, Releases, parse_release
 
 
-@dataclass(frozen=True, slots=True)
-class ConformanceTested:
+class ConformanceTested(msgspec.Struct, frozen=True):
     """The endpoints that conformance tests hit in a release; ``source`` says who knows: ``ci run X``."""
 
     endpoints: frozenset[str]
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class GatedRelease:
+class GatedRelease(msgspec.Struct, frozen=True):
     """A release under audit.
 
     ``promoted`` are the observable eligible endpoints of which it is the first release, None where no older

@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
+import msgspec
 import yaml
 
 from auditsvc.core.eligibility import narrow, out_of_scope
@@ -21,8 +21,7 @@ _EMPTY = re.compile(r"(\[\s*\]|null|~)\s*$")
 _BY_HAND = "edit it by hand, or write the list with a line `- operationId` for each endpoint"
 
 
-@dataclass(frozen=True, slots=True)
-class ListFix:
+class ListFix(msgspec.Struct, frozen=True):
     """What to add to a list, by operationId, and which of its entries to remove."""
 
     add: frozenset[str] = frozenset()

@@ -1,8 +1,9 @@
 """How the time of an audit log goes: whether it jumps back, and where nothing was logged for long."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from auditsvc.core.events import UNKNOWN_TIME, parse_time
 from auditsvc.core.usage import Gap
@@ -21,8 +22,7 @@ _STRETCH = 512
 _FEW = 16
 
 
-@dataclass(slots=True)
-class LogTime:
+class LogTime(msgspec.Struct):
     """Follows the stage times of a log, or of a part of one; events of unknown time are passed over.
 
     ``latest`` is the latest time as text, wherever it stands. ``backwards`` counts the events that are older
@@ -33,7 +33,7 @@ class LogTime:
     last: datetime | None = None
     latest: str = UNKNOWN_TIME
     backwards: int = 0
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[Gap] = []
 
     def follow(self, times: list[str]) -> None:
         """Follows the next times: most stretches of a log are too short to hold anything."""

@@ -6,10 +6,10 @@ overlooks with a line in its own log, and the policy does less than it says.
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
+import msgspec
 import yaml
 
 from auditsvc.core.plain_yaml import NULL, kind_of, line_of, named_nodes, top_node
@@ -58,8 +58,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFinding:
+class PolicyFinding(msgspec.Struct, frozen=True):
     """One thing found in a policy: on which line, how bad, what, and what to do."""
 
     line: int

@@ -7,15 +7,16 @@ resources (``*``, ``pods/*``, ``*/status``) and the end of a URL know a wildcard
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import product
+
+import msgspec
+from msgspec.structs import replace
 
 OTHER = "\0"
 """A value that no policy holds: it stands for every value that a policy does not name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """Resources of a group; without any, all of it. With ``names`` only objects that are called so."""
 
     group: str
@@ -23,8 +24,7 @@ class Served:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRule:
+class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule as written; a condition that is empty is none. ``line`` is where it starts, from 1."""
 
     line: int
@@ -42,8 +42,7 @@ class PolicyRule:
         return bool(self.resources or self.namespaces)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What a request asks for: an object of a resource, or with ``path`` a URL that is none."""
 
     group: str = ""

@@ -1,8 +1,9 @@
 """What a proposal of a conformance test says: its endpoints, and what it could do with their resource."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+import msgspec
 
 from auditsvc.core.endpoint_tests import RankedEndpoint
 from auditsvc.core.resources import Resource, Step, lifecycle, resource_of
@@ -11,16 +12,14 @@ from auditsvc.core.swagger import Operation
 _NEAR = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(msgspec.Struct, frozen=True):
     """The life of a resource's objects, step by step."""
 
     resource: Resource
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True):
     """A proposal, as of a release.
 
     ``outlines`` are of the resources of the endpoints, ``group`` are all untested endpoints of their API

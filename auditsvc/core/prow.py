@@ -7,7 +7,6 @@ milliseconds since Twitter's epoch at which Prow made it.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,8 +30,7 @@ _VERSION = re.compile(r"v?[0-9]+\.[0-9]+[0-9A-Za-z.+-]*")
 _KUBERNETES = ("kubernetes/kubernetes", "k8s.io/kubernetes")
 
 
-@dataclass(frozen=True, slots=True)
-class BuildStage:
+class BuildStage(msgspec.Struct, frozen=True):
     """What one of the two files says."""
 
     at: datetime

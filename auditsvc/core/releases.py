@@ -1,7 +1,8 @@
 """The releases of Kubernetes that are known, and the operations of each."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.core.swagger import Operation, Swagger, minor_version
 from auditsvc.errors import ParseError
@@ -23,8 +24,7 @@ def parse_release(text: str) -> Minor:
     return minor
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """One minor version: its newest uploaded version (``v1.34.0``) and that swagger's operations by id."""
 
     version: str
@@ -40,8 +40,7 @@ class Release:
         return tuple(name for name, one in missed if one is None or (one.method, one.path) not in served)
 
 
-@dataclass(frozen=True, slots=True)
-class Releases:
+class Releases(msgspec.Struct, frozen=True):
     """The known releases, one of each minor version, in the order of their versions."""
 
     releases: tuple[Release, ...] = ()

@@ -1,9 +1,10 @@
 """A stored result beside the one that its recorded inputs make once more."""
 
 import json
-from dataclasses import dataclass
 from difflib import unified_diff
 from enum import StrEnum
+
+import msgspec
 
 
 class Repeated(StrEnum):
@@ -14,8 +15,7 @@ class Repeated(StrEnum):
     IMPOSSIBLE = "impossible"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """A result, called by its audit's type and ``of`` what it is: a day, or a run.
 
     ``stored`` and ``repeated`` are their JSON but for ``LastRun``, which a replay takes over; ``repeated`` is

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -72,8 +71,7 @@ _SPLIT: dict[SplitBy, Callable[[Requester], str | None]] = {
 _decoder = msgspec.json.Decoder(Requester)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFilter:
+class RequestFilter(msgspec.Struct, frozen=True):
     """An application's requests: those that fit all that is given.
 
     ``agent`` is how the user agent starts, ``namespace`` and ``service_account`` (``NS:NAME``) are exact.

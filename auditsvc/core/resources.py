@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.core.releases import parse_release
 from auditsvc.core.swagger import Operation, segments
@@ -16,16 +17,14 @@ _ORDER = ("create", "read", "patch", "replace", "", "list", "watch", "delete", "
 """Of an object's life; subresources, status first, are the empty word."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True, order=True):
     """A resource of an API group and version: ``/apis/apps/v1`` and ``deployments``."""
 
     prefix: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """A step of an object's life, in words, and the operation that takes it."""
 
     word: str

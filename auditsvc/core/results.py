@@ -8,12 +8,13 @@ for costs, ``Tolerance`` after ``MissingValues`` are ours.
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from auditsvc.core.window import Window
 
@@ -26,8 +27,7 @@ class Status(StrEnum):
     FAILED = "Failed"
 
 
-@dataclass(frozen=True, slots=True)
-class MissingValue:
+class MissingValue(msgspec.Struct, frozen=True):
     """Something that one side holds and the other lacks; a soft finding."""
 
     key: str
@@ -35,8 +35,7 @@ class MissingValue:
     resolution: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FloatResult:
+class FloatResult(msgspec.Struct, frozen=True):
     """A comparison beyond its tolerance; a hard finding.
 
     ``path`` leads into the map named ``map``: ``("added",)`` or ``("pull-1", "added")``. ``expected`` is
@@ -52,8 +51,7 @@ class FloatResult:
     resolution: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaivedFinding:
+class WaivedFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding that somebody has accepted, and so does not count; ``status`` is what it would have made.
 
     It is accepted by ``owner`` for a ``reason``, the last time on the day ``expires``; ``issue`` is a link.
@@ -68,8 +66,7 @@ class WaivedFinding:
     issue: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditResult:
+class AuditResult(msgspec.Struct, frozen=True):
     """The outcome of one run of one audit.
 
     ``maps`` are the audit's map names in order, ``sections`` the first-level keys that a map shows even
@@ -102,8 +99,7 @@ class AuditResult:
         return "; ".join((*problem, *self.notes))
 
 
-@dataclass(frozen=True, slots=True)
-class AuditSet:
+class AuditSet(msgspec.Struct, frozen=True):
     """One window and the newest result of each audit type in it, as stored bytes (None: never ran)."""
 
     window: Window

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from auditsvc.core.endpoints import EndpointLists
 from auditsvc.core.swagger import Swagger, minor_version
@@ -29,8 +30,7 @@ class RunResult(StrEnum):
     ABORTED = "aborted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded use of a cluster, without its usage.
 
     ``cluster`` is a label; ``build`` and ``pull`` are the CI system's numbers, as text. ``swagger``,
@@ -59,16 +59,14 @@ class Run:
         return f"{self.kind} run {self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedRun:
+class RecordedRun(msgspec.Struct, frozen=True):
     """A run and what it used."""
 
     run: Run
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True):
     """The CI runs that a run is held against, nearest first; ``quorum`` of them decide.
 
     ``dated`` says whether it is known when the nearest finished, and when the run did: reports tell no time.
@@ -99,8 +97,7 @@ class Baseline:
         return ", ".join(recorded.run.id for recorded in self.runs)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """A run under audit, with the swagger and lists that it is classified with.
 
     ``baseline`` is None where no CI run can serve as one; ``no_baseline`` then says why. ``policy`` is the
@@ -123,16 +120,14 @@ class Subject:
         return _not_empty(self.usage.exercised(by), str(self.run), by)
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(msgspec.Struct, frozen=True):
     """The runs that a window is judged by; ``reason`` says why where there are none."""
 
     subjects: tuple[Subject, ...] = ()
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineRule:
+class BaselineRule(msgspec.Struct, frozen=True, kw_only=True):
     """How a baseline is chosen: how far from the run, how many CI runs, how many of them must agree."""
 
     max_age: timedelta = timedelta(days=7)

@@ -1,15 +1,15 @@
 """Since when an audit ends as it does, and how long ago it passed last."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from auditsvc.core.results import Status
 from auditsvc.core.window import Window
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Streak:
+class Streak(msgspec.Struct, frozen=True, kw_only=True):
     """How a result stands among those of its audit in the windows before it.
 
     Windows without a result of the audit do not count, and break nothing. ``since`` is the start of the first

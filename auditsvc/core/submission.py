@@ -6,12 +6,12 @@ e2e.log and junit_01.xml as the conformance tests wrote them.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 from xml.etree.ElementTree import ParseError as XmlError
 
+import msgspec
 import yaml
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -37,16 +37,14 @@ _LABELS = re.compile(r" \[[^\[\]]*\]$")
 _Parsed = TypeVar("_Parsed")
 
 
-@dataclass(frozen=True, slots=True)
-class RunVersion:
+class RunVersion(msgspec.Struct, frozen=True):
     """A version as the log names it, and its release."""
 
     text: str
     release: Minor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestLog:
+class TestLog(msgspec.Struct, frozen=True, kw_only=True):
     """What e2e.log says at its end, None where it does not, and the versions that it names at its start.
 
     ``ran`` of ``total`` specs; ``counts`` by ``Passed``, ``Failed``, ``Pending``, ``Skipped``.
@@ -60,8 +58,7 @@ class TestLog:
     versions: Mapping[str, RunVersion]
 
 
-@dataclass(frozen=True, slots=True)
-class JunitResults:
+class JunitResults(msgspec.Struct, frozen=True):
     """The tests of junit_01.xml by name and how they ended; what Ginkgo runs around them is none.
 
     ``suite_tests`` and ``suite_failures`` are what its suites say of themselves, errors among the failures,
@@ -81,8 +78,7 @@ class JunitResults:
         return codename in self.passed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What a submission's folder holds; None is a file that is absent or cannot be read.
 
     ``problems`` says why by file. ``release`` is the one that the folder above is called by, None where it is

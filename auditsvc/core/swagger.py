@@ -8,11 +8,11 @@ community's (APISnoop, test-infra), less two of their mistakes; see :func:`_with
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
 import msgspec
+from msgspec.structs import replace
 
 from auditsvc.errors import ParseError
 
@@ -27,8 +27,7 @@ class Level(StrEnum):
     ALPHA = "alpha"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One (path, method) of the API, named by its ``operationId``; what the document lacks is None.
 
     ``group`` is ``""`` for the core group. ``resource`` is the last literal segment of the path before a
@@ -54,8 +53,7 @@ class Operation:
         return self.method != "HEAD"
 
 
-@dataclass(frozen=True)
-class Swagger:
+class Swagger(msgspec.Struct, frozen=True, dict=True):
     """The operations of one document by id, and the ids that it gives to more than one (path, method).
 
     ``version`` is the document's own (``v1.20.2``), None where it names none (``unversioned``).

@@ -1,9 +1,11 @@
 """What a run used: per operation its hits, response codes, tests and user agents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.core.mapper import Unmapped
 from auditsvc.errors import NoDataError
@@ -21,8 +23,7 @@ class ExercisedBy(StrEnum):
     SUCCESS = "success"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """One audit event as it was logged, less its objects, and where: the file's name and the line from 1."""
 
     file: str
@@ -34,8 +35,7 @@ class Sample:
         return replace(self, line=self.line + lines)
 
 
-@dataclass(frozen=True, slots=True)
-class OperationUsage:
+class OperationUsage(msgspec.Struct, frozen=True):
     """How often, how, and by whom one operation was requested.
 
     ``codes`` counts requests by response code class (``2xx``; ``none`` without a code), ``tests`` by e2e
@@ -44,9 +44,9 @@ class OperationUsage:
     """
 
     hits: int
-    codes: Mapping[str, int] = field(default_factory=dict)
-    tests: Mapping[str, int] = field(default_factory=dict)
-    agents: Mapping[str, int] = field(default_factory=dict)
+    codes: Mapping[str, int] = {}
+    tests: Mapping[str, int] = {}
+    agents: Mapping[str, int] = {}
     first: datetime | None = None
     last: datetime | None = None
     samples: tuple[Sample, ...] = ()
@@ -73,16 +73,14 @@ class OperationUsage:
         return self.success_hits > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """A pause of a log: nothing was logged from ``start`` on for so many seconds."""
 
     start: datetime
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class DeprecatedUse:
+class DeprecatedUse(msgspec.Struct, frozen=True):
     """Requests that the API server itself marked as deprecated, by who made them and of what.
 
     ``agent`` is a user agent family, ``name`` an operationId, or ``group/version/resource`` where the
@@ -96,8 +94,7 @@ class DeprecatedUse:
     requests: int
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """What one run used.
 
     ``requests`` counts every request once; ``mapped`` of them are of an operation. ``incomplete`` requests
@@ -114,7 +111,7 @@ class Usage:
     operations: Mapping[str, OperationUsage]
     requests: int
     mapped: int
-    unmapped: Mapping[Unmapped, OperationUsage] = field(default_factory=dict)
+    unmapped: Mapping[Unmapped, OperationUsage] = {}
     malformed: int = 0
     malformed_at: tuple[str, ...] = ()
     duplicates: int = 0

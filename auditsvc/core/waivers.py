@@ -1,10 +1,10 @@
 """Waivers: findings that somebody has accepted, for a reason and until a day."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 
+import msgspec
 import yaml
 
 from auditsvc.core.plain_yaml import DATE, STRING, error_at, line_of, list_items, named_nodes, text_fields
@@ -13,8 +13,7 @@ _REQUIRED = ("type", "key", "owner", "reason", "expires")
 _KEYS = (*_REQUIRED, "issue")
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(msgspec.Struct, frozen=True):
     """The findings of an audit type whose key a pattern matches are accepted, the last time on ``expires``.
 
     ``type`` is the type's name. In ``key`` a ``*`` stands for any characters and a ``?`` for one. ``issue``

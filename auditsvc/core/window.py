@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Self
+
+import msgspec
+from msgspec.structs import force_setattr
 
 from auditsvc.errors import ParseError, WindowError
 
@@ -29,8 +31,7 @@ _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
 _WESTERNMOST, _EASTERNMOST = timedelta(hours=-12), timedelta(hours=14)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Window:
+class Window(msgspec.Struct, frozen=True, order=True):
     """The time from `start` until just before `end`; ordered by start, then end.
 
     Both are aware, and are kept in UTC whatever their zone was. Raises WindowError where one is naive and
@@ -41,8 +42,8 @@ class Window:
     end: datetime
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", _utc(self.start))
-        object.__setattr__(self, "end", _utc(self.end))
+        force_setattr(self, "start", _utc(self.start))
+        force_setattr(self, "end", _utc(self.end))
         if self.start >= self.end:
             raise WindowError(f"a window must end after its start: {self}")
 

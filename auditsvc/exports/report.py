@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.core.results import (
     AuditResult,
@@ -23,8 +25,7 @@ _TESTS_SHOWN = 3
 _FIRST_NAME = re.compile(r"[^\s,]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A line of a file, from 1; the file as a path from the root of its repository."""
 
     file: str
@@ -34,8 +35,7 @@ class Place:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A document that the runs were judged with (swagger, pending, ineligible, policy), by its hash.
 
     ``source`` is the path or URL that it was read from, ``""`` where a store kept it.
@@ -49,8 +49,7 @@ class Document:
         return " ".join(filter(None, (self.kind, self.source, f"sha256:{self.sha256}")))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """Where an operation was seen.
 
     ``event`` is its first audit event, which is of ``run``; None where another tool's report tells of it.
@@ -77,8 +76,7 @@ class Seen:
         return "; ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing found: Failed when it is hard, Warning when it is soft.
 
     ``key`` is the operation or whatever else it is about; for a comparison where it stands in the result's
@@ -96,8 +94,7 @@ class Finding:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditReport:
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     """One audit's result, with the names of its type.
 
     ``by_run`` says that the audit judges each run of its own (its type requires runs). Of findings, by their
@@ -111,9 +108,9 @@ class AuditReport:
     description: str
     result: AuditResult
     by_run: bool = False
-    places: Mapping[str, Place] = field(default_factory=dict)
-    operations: Mapping[str, Operation] = field(default_factory=dict)
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    places: Mapping[str, Place] = {}
+    operations: Mapping[str, Operation] = {}
+    seen: Mapping[str, Seen] = {}
     streak: Streak | None = None
 
     @property
@@ -157,8 +154,7 @@ class AuditReport:
         return Finding(status, key, text, resolution, place, operation, seen, detail)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Results of the audits over one window, or of the files that were given (then without a window).
 
     ``subjects`` are the runs that were judged, ``judged`` the same with what they used and were judged with,

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from html import escape
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from auditsvc.core.eligibility import is_observable
 from auditsvc.core.endpoints import EndpointEntry, EndpointList

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
+
+import msgspec
 
 from auditsvc.exports.plain import visible
 
@@ -14,8 +15,7 @@ _MIDDLE = 'text-anchor="middle" dominant-baseline="middle"'
 _NEARLY_WHOLE = _WHOLE - 1e-4  # an arc that ends where it begins is none
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A node: ``name`` is its CSS class, ``title`` what is read of it, ``label`` what is written on it.
 
     A leaf has no children.

@@ -4,15 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 _DOCUMENTS = 32
 _ASKED_BY = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
 
 
-@dataclass(frozen=True, slots=True)
-class Cached:
+class Cached(msgspec.Struct, frozen=True):
     """A document as it came, and the headers that ask whether it still is the same."""
 
     conditions: dict[str, str]

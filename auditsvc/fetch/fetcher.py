@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+
+import msgspec
 
 from auditsvc.errors import FetchError
 from auditsvc.fetch.cache import Cache
@@ -196,8 +197,7 @@ class Fetcher:
         return self._opened
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(msgspec.Struct, frozen=True):
     """An answer that is there as a whole."""
 
     status: int

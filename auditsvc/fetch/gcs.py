@@ -1,6 +1,5 @@
 """Google Cloud Storage's JSON API, as far as reading a public bucket needs it."""
 
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -13,8 +12,7 @@ GCS_ENDPOINT = "https://storage.googleapis.com"
 _SCHEME = "gs://"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteObject:
+class RemoteObject(msgspec.Struct, frozen=True):
     """An object of a bucket: its gs:// URL, and its size in bytes as it is stored."""
 
     url: str

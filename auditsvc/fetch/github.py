@@ -5,8 +5,9 @@ Whatever fails is a FetchError of one line that says what to do.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from auditsvc.errors import FetchError
 from auditsvc.fetch.http import TIMEOUTS, transport_errors, why
@@ -30,8 +31,7 @@ class _LaterError(Exception):
         self.pause = pause
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(msgspec.Struct, frozen=True):
     """The comment as it is now: its page, whether it is new, and the pages of others with the marker."""
 
     url: str

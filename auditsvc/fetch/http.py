@@ -6,9 +6,10 @@ requests is slow to import, and many commands fetch nothing: it is imported wher
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from auditsvc.errors import FetchError
 from auditsvc.fetch.local import reason_of
@@ -28,8 +29,7 @@ RETRIES = 3
 BACKOFF_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
     """What a server is shown, and what it must show: a bearer token, a certificate authority.
 
     Both are files, read when they are needed: a token in a pod is replaced every hour.

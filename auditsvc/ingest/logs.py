@@ -8,11 +8,12 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from io import BufferedReader, FileIO, RawIOBase
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, cast
+
+import msgspec
 
 from auditsvc.errors import EmptyLogError, InputError, TooLargeError
 
@@ -29,8 +30,7 @@ TOO_LONG = b"(a line that is too long)"
 """The block that stands for such a line. It is told by its identity: Python has each single byte but once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(msgspec.Struct, frozen=True):
     """An audit log, plain or packed with gzip, zstandard, xz or bzip2; ``name`` is what messages call it.
 
     Without a ``path`` it is a stream, which can be read once. ``limit`` is how many bytes a packed one may
@@ -103,8 +103,7 @@ class _Limited(RawIOBase):
         return size
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """A part of a log: so many bytes from ``start`` on, to its end where ``length`` is None."""
 
     log: Log

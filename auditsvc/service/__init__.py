@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from auditsvc.config import Config
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from auditsvc.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """All of the service over one data folder."""
 
     config: Config

@@ -1,8 +1,9 @@
 """Applications: what they use of the API, and where else they would work."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from auditsvc.core.apps import (
     App,
@@ -22,8 +23,7 @@ from auditsvc.sources import StoredCoverage
 from auditsvc.store import AppRecord, Store
 
 
-@dataclass(frozen=True, slots=True)
-class AppOperation:
+class AppOperation(msgspec.Struct, frozen=True):
     """One operation that an application used; ``operation`` is None where its swagger lacks it.
 
     ``conf_tested`` is None where nothing tells what conformance tests hit.
@@ -35,8 +35,7 @@ class AppOperation:
     operation: Operation | None
 
 
-@dataclass(frozen=True, slots=True)
-class AppUse:
+class AppUse(msgspec.Struct, frozen=True):
     """An application and what one of its runs used, beside the stored releases."""
 
     record: AppRecord

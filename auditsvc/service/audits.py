@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
+
+from msgspec.structs import replace
 
 from auditsvc import __version__
 from auditsvc.audits import AuditType, Settings, audit_types, find_audit_type, run_audit, runnable

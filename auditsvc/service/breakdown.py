@@ -1,7 +1,8 @@
 """How much of the API a release's tests, or one run, reached, group by group."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.core.breakdown import (
     CoverageCounts,
@@ -23,8 +24,7 @@ from auditsvc.sources import StoredCoverage
 from auditsvc.store import ListKind, Store
 
 
-@dataclass(frozen=True, slots=True)
-class CoverageBreakdown:
+class CoverageBreakdown(msgspec.Struct, frozen=True):
     """The coverage of a release or a run: its rows, all of it in one, and who knows what was reached."""
 
     release: str | None
@@ -34,8 +34,7 @@ class CoverageBreakdown:
     rows: tuple[CoverageCounts, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(msgspec.Struct, frozen=True):
     operations: Sequence[Operation]
     lists: EndpointLists
     evidence: Evidence

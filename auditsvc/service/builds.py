@@ -6,13 +6,14 @@ build starts, so it is not asked.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from auditsvc.config import SyncJob
 from auditsvc.core.endpoints import parse_endpoint_list
@@ -45,8 +46,7 @@ _STAGE_BYTES = 4 << 20
 _LOGS, _REPORT = "audit*.log*", "audit-endpoints.txt"
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(msgspec.Struct, frozen=True):
     """One build of a job, for a pull request or for none."""
 
     job: SyncJob
@@ -132,8 +132,7 @@ class Build:
         return logs or reports[:1]
 
 
-@dataclass(frozen=True, slots=True)
-class Builds:
+class Builds(msgspec.Struct, frozen=True):
     """The builds of a job, or of a job for one pull request; or the one build that was named."""
 
     job: SyncJob

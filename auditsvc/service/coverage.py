@@ -1,9 +1,11 @@
 """How much of the API conformance tests cover, release by release, and what that is known from."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, assert_never
+
+import msgspec
+from msgspec.structs import asdict
 
 from auditsvc.core.apisnoop import (
     Imported,
@@ -37,8 +39,7 @@ _OPERATIONS = "PUT /swagger/<version>, or auditsvc import apisnoop FILE"
 _OLDER = "PUT /swagger/<version> of an older release, or auditsvc import apisnoop conformance-endpoints.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseSummary:
+class ReleaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A release and what is known of it; ``swagger`` is the version of its document, None without one."""
 
     release: str
@@ -50,8 +51,7 @@ class ReleaseSummary:
     conformance_tests: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConformanceTests:
+class ConformanceTests(msgspec.Struct, frozen=True):
     """Conformance tests of a release: some of them, and how many there are."""
 
     release: Minor

@@ -1,8 +1,9 @@
 """Endpoints: the e2e tests that hit them, who uses them, which are untested, what a new test would add."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from auditsvc.core.breakdown import OperationFilter
 from auditsvc.core.conformance import ConformanceTest
@@ -28,8 +29,7 @@ from auditsvc.sources import StoredCoverage
 from auditsvc.store import EndpointUser, Store
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointDetail:
+class EndpointDetail(msgspec.Struct, frozen=True):
     """All that is known of an endpoint: the releases that have it, who tests it, and who uses it.
 
     ``known`` lacks its history where it never was stable.
@@ -41,8 +41,7 @@ class EndpointDetail:
     users: tuple[EndpointUser, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NewTest:
+class NewTest(msgspec.Struct, frozen=True):
     """What a new test hits, in which run, and what it would add to a release's coverage.
 
     ``unmapped`` are its requests that are of no operation; they never count.

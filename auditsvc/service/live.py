@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.core.counting import Counting
 from auditsvc.core.event_list import parse_event_list
@@ -27,16 +29,14 @@ LONGEST_LABEL = 250
 _LAST = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """What arrived: how many events that were not stored before, and the runs that they are of."""
 
     events: int
     runs: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Counted:
+class _Counted(msgspec.Struct):
     """A run's batches counted, up to the one of that number, and what conformance tests hit in them."""
 
     counting: Counting

@@ -4,10 +4,11 @@ import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from auditsvc.audits import find_audit_type
 from auditsvc.config import NotifyConfig, NotifyFormat
@@ -26,8 +27,7 @@ _MOST_IN_SLACK = 20
 _LONGEST = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusChange:
+class StatusChange(msgspec.Struct, frozen=True, kw_only=True):
     """An audit that ended otherwise than the last time in its window, or in the newest one before it."""
 
     window: Window

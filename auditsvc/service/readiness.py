@@ -1,7 +1,8 @@
 """Whether the service can do its work: the store, the disk, and the schedule's lease."""
 
 import shutil
-from dataclasses import dataclass
+
+import msgspec
 
 from auditsvc.errors import AuditsvcError
 from auditsvc.service import Service
@@ -10,8 +11,7 @@ PATIENCE_SECONDS = 3.0
 """For so long may another write hold the store up; probes wait a little longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One of the things that are needed; ``message`` says in a line how it is."""
 
     name: str

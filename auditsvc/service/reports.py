@@ -1,8 +1,10 @@
 """Results as reports: with what their findings are about, where that was seen, and since when they are so."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.audits import AuditType, audit_types
 from auditsvc.config import Config
@@ -24,8 +26,7 @@ _LISTS = {"pending": "pending_eligible_endpoints.yaml", "ineligible": "ineligibl
 _DOCUMENTS = ("swagger", "pending", "ineligible")
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
+class HistoryRow(msgspec.Struct, frozen=True):
     """How an audit ended in a window, and how that stands among the windows before it."""
 
     ran: Ran
@@ -33,8 +34,7 @@ class HistoryRow:
     streak: Streak
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRow:
+class FoundRow(msgspec.Struct, frozen=True):
     """A finding, of which audit, and of which window."""
 
     window: Window

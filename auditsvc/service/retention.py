@@ -4,8 +4,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from auditsvc.config import Config, RetentionConfig
 from auditsvc.core.runs import BaselineRule, Run, RunKind, RunResult, choose_baseline
@@ -17,8 +18,7 @@ from auditsvc.store import Store
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(msgspec.Struct, frozen=True):
     """How many runs went, and AuditSets of how many windows."""
 
     runs: int

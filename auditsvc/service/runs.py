@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import msgspec
+from msgspec.structs import replace
 
 from auditsvc.config import Config
 from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
@@ -34,8 +34,7 @@ MAX_POLICY_BYTES = 64 << 10
 _Parsed = TypeVar("_Parsed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunUpload:
+class RunUpload(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is made from: its logs (or one report), its origin, the documents that it brings.
 
     ``swagger``, ``pending``, ``ineligible`` and ``policy`` are a document's bytes or a stored one's hash.
@@ -79,8 +78,7 @@ class OperationFilters(TypedDict, total=False):
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Documents:
+class _Documents(msgspec.Struct, frozen=True):
     """What an upload is mapped and classified with."""
 
     version: str | None
@@ -366,7 +364,7 @@ def _make_run(upload: RunUpload, usage: Usage, *, now: datetime, **documents: st
 
     A report tells no times: without any given, it is of the time of its upload.
     """
-    origin = {field.name: getattr(upload, field.name) for field in fields(Run) if hasattr(upload, field.name)}
+    origin = {name: getattr(upload, name) for name in Run.__struct_fields__ if hasattr(upload, name)}
     origin |= documents
     origin["started"] = origin["started"] or usage.first
     origin["finished"] = origin["finished"] or usage.last

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from auditsvc.audits import AuditType
 from auditsvc.config import Config
@@ -36,16 +37,14 @@ COST_DAYS = 3
 """How many whole days of costs are fetched anew each time: billing still changes them for 48 h."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
+class PlannedRun(msgspec.Struct, frozen=True):
     """A run that is yet to come."""
 
     at: datetime
     description: str = _DESCRIPTION
 
 
-@dataclass(slots=True, kw_only=True)
-class Schedule:
+class Schedule(msgspec.Struct, kw_only=True):
     """The scheduled runs: those to come, and how one is made. Which process makes it is for others to say.
 
     ``types`` are the audits that are run; none are all. ``since`` is when this process began to wait, which

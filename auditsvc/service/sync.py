@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import msgspec
 
 from auditsvc.config import Config, SyncJob
 from auditsvc.core.prow import build_commit, build_version
@@ -25,13 +26,12 @@ def no_progress(_what: str, _done: int, _total: int | None) -> None:
     """Progress that nobody watches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
+class Synced(msgspec.Struct, frozen=True):
     """What came of it: new runs; skipped builds and jobs without a usable build, each with the reason."""
 
-    runs: list[Run] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    runs: list[Run] = []
+    skipped: list[str] = []
+    failed: list[str] = []
 
 
 class Sync:

@@ -1,10 +1,11 @@
 """The cost data that the audits look at, from the store."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from auditsvc.audits import RecordedCosts
 from auditsvc.core.cost_json import (

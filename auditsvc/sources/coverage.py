@@ -1,9 +1,10 @@
 """What the store knows of releases: their operations, their conformance tests and what these hit."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from auditsvc.core.apisnoop import imported_operations
 from auditsvc.core.conformance import ConformanceTest

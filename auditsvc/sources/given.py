@@ -1,6 +1,6 @@
 """What the audits look at, from files: for ``check``, without a store."""
 
-from dataclasses import dataclass
+import msgspec
 
 from auditsvc.audits import Catalogue, Settings
 from auditsvc.core.apps import Apps
@@ -18,8 +18,7 @@ from auditsvc.sources.costs import NO_COSTS
 NO_SUBMISSION = "a conformance submission is a folder of its own (auditsvc submission DIR)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenInputs:
+class GivenInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs as they are given, for ``check``: no store, one subject or none."""
 
     window: Window

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+
+from msgspec.structs import replace
 
 from auditsvc.audits import (
     Catalogue,
@@ -374,5 +375,5 @@ def _together(*told: ConformanceTested | None) -> ConformanceTested | None:
 
 
 def _digest(*parts: object) -> str:
-    """A hash of values whose repr says all that matters: frozen dataclasses, texts, numbers."""
+    """A hash of values whose repr says all that matters: frozen Structs, texts, numbers."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()

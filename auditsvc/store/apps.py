@@ -1,7 +1,8 @@
 """The applications: what the runs of kind app say of whose use they are."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from auditsvc.errors import NotFoundError
 from auditsvc.store.columns import parse_time
@@ -14,8 +15,7 @@ _OF_APPS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class AppRecord:
+class AppRecord(msgspec.Struct, frozen=True):
     """An application, when its first run started and its last one finished, and the id of its newest."""
 
     name: str

@@ -37,7 +37,7 @@ def parse_optional_time(text: str | None) -> datetime | None:
 
 
 def json_text(value: object) -> str:
-    """JSON of mappings, sequences and dataclasses, as UTF-8 text for SQLite's JSON functions."""
+    """JSON of mappings, sequences and Structs, as UTF-8 text for SQLite's JSON functions."""
     return msgspec.json.encode(value).decode()
 
 

@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+import msgspec
+from msgspec.structs import asdict
 
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, StoreError
@@ -45,8 +47,7 @@ class CostOrigin(StrEnum):
     OWN = "own"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostDocument:
+class CostDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document of costs, with how many rows it has and how many of these are of a single hour."""
 
     kind: CostKind
@@ -55,8 +56,7 @@ class CostDocument:
     hours: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostRecord:
+class CostRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A stored document. ``source`` is its own kind, for an own table the kind that it was made from."""
 
     kind: CostKind

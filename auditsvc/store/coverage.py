@@ -6,7 +6,6 @@ to change them.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -41,8 +40,7 @@ class CoverageOrigin(StrEnum):
     APISNOOP = "apisnoop"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageRecord:
+class CoverageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A table as it was computed while ``release`` was the newest."""
 
     release: Minor

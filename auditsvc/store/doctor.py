@@ -4,7 +4,6 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +48,19 @@ Progress = Callable[[int, int], None]
 """Told how many of how many things are looked at; of 0 where that is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Something that is not as it should be, and what to do about it."""
 
     found: str
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True):
     """What a check looked at, in some words, and what it found wrong; nothing, where all is well."""
 
     check: str
     looked_at: str
-    problems: Sequence[Problem] = field(default=())
+    problems: Sequence[Problem] = ()
 
 
 def examine(folder: Path, progress: Progress) -> Iterator[Examined]:

@@ -1,6 +1,5 @@
 """Who hit the endpoints, over all stored runs: e2e tests, applications, live clusters, user agents."""
 
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -24,8 +23,7 @@ _USES = """
 _USER = "case r.kind when 'app' then coalesce(r.app, r.id) else coalesce(r.cluster, r.id) end"
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointUser:
+class EndpointUser(msgspec.Struct, frozen=True):
     """An application (``app``) or live cluster (``live``) that used an endpoint, in how many of its runs."""
 
     kind: RunKind

@@ -1,8 +1,9 @@
 """Figures about what is stored, for whoever watches the service: counted by SQLite, no finding is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from auditsvc.core.results import Status
 from auditsvc.core.runs import RunKind
@@ -28,8 +29,7 @@ _LOOKED_BACK = timedelta(days=90)
 """For so long before the newest window a success is looked for; there may be years of failures."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFigures:
+class AuditFigures(msgspec.Struct, frozen=True):
     """The result of an audit's newest window.
 
     ``window_start`` is that window's; ``hard`` and ``soft`` count its findings. ``last_success`` is when the
@@ -46,8 +46,7 @@ class AuditFigures:
     last_success: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunFigures:
+class RunFigures(msgspec.Struct, frozen=True):
     """How many runs there are of a kind, and when the last one finished."""
 
     runs: int

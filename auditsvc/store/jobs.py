@@ -1,10 +1,11 @@
 """Jobs: long work that was asked for, how far it is, and how it ended."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, Unpack
+
+import msgspec
 
 from auditsvc.errors import NotFoundError
 from auditsvc.store.columns import json_text, parse_optional_time, parse_time, time_text
@@ -31,8 +32,7 @@ class JobState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of long work.
 
     ``kind`` is ``audit``, ``run upload`` or ``schedule``, ``description`` a sentence. ``done`` of ``total``

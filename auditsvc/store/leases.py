@@ -1,14 +1,14 @@
 """Leases: something that one process at a time does, however many there are."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from auditsvc.store.columns import parse_time, time_text
 from auditsvc.store.connections import Connections
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """Who holds it; ``beat`` counts up while the holder lives, last at ``heartbeat`` by its clock."""
 
     name: str

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+
+import msgspec
 
 from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
 from auditsvc.errors import NotFoundError
@@ -27,8 +28,7 @@ class ListKind(StrEnum):
     INELIGIBLE = "ineligible"
 
 
-@dataclass(frozen=True, slots=True)
-class ListRecord:
+class ListRecord(msgspec.Struct, frozen=True):
     """An upload: from `holds_from` until the next one, the list is the one of its kind."""
 
     kind: ListKind

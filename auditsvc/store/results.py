@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,7 @@ _SELECT = "select window_start, window_end, key, result, text, inputs, code from
 _result = msgspec.json.Decoder(AuditResult)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResult:
+class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
     """The newest result of one audit in one window, or of one run (then `window` is the run's day).
 
     ``key`` is the audit's in an AuditSet. ``text`` is the result's JSON, made once and served as it is.

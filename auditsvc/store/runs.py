@@ -1,11 +1,11 @@
 """Runs and what they used."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import msgspec
+from msgspec.structs import asdict
 
 from auditsvc.core.mapper import Unmapped
 from auditsvc.core.runs import Run, RunKind, RunResult
@@ -90,8 +90,7 @@ class RunFilters(TypedDict, total=False):
     result: RunResult | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(msgspec.Struct, frozen=True):
     """A run's usage, its operations only counted; ``unmapped`` has the requests by reason.
 
     The last four are None where nobody looked for them, as in :class:`~auditsvc.core.usage.Usage`.
@@ -114,8 +113,7 @@ class RunSummary:
     deprecated: tuple[DeprecatedUse, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class UsedOperation:
+class UsedOperation(msgspec.Struct, frozen=True):
     """One operation that a run used; ``operation`` is None where the run's swagger lacks it."""
 
     id: str

@@ -1,10 +1,11 @@
 """AuditSets: the newest result of each audit in each window."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from auditsvc.core.results import Status
 from auditsvc.core.window import Window
@@ -46,8 +47,7 @@ _STATUSES = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """How an audit ended in a window, without what it found."""
 
     window: Window

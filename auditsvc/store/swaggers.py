@@ -3,11 +3,12 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from auditsvc.core.swagger import Level, Operation, Swagger, minor_version, parse_swagger
 from auditsvc.errors import NotFoundError, RequestError
@@ -15,7 +16,7 @@ from auditsvc.store.columns import compress, decompress, minor_text, parse_time,
 from auditsvc.store.connections import Connections, Database
 from auditsvc.store.views import HELD_OF_HIGHEST, HELD_OF_MINOR
 
-_operation_values = attrgetter(*(field.name for field in fields(Operation)))
+_operation_values = attrgetter(*Operation.__struct_fields__)
 
 OPERATION_COLUMNS = """
     o.id, o.method, o.path, o.level, o.deprecated, o.category, o."group", o.version, o.kind, o.action,
@@ -33,8 +34,7 @@ _SELECT = """
 _PATCH = re.compile(r"v?[0-9]+\.[0-9]+\+?\.([0-9]{1,6})")
 
 
-@dataclass(frozen=True, slots=True)
-class SwaggerRecord:
+class SwaggerRecord(msgspec.Struct, frozen=True):
     """An upload: from `holds_from` until the next one, the document is the one of its minor version."""
 
     version: str

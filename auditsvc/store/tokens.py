@@ -1,9 +1,10 @@
 """Access tokens: who may ask for what. Of a token itself only the hash is here."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from auditsvc.errors import NotFoundError
 from auditsvc.store.columns import optional_time_text, parse_optional_time, parse_time, time_text
@@ -26,8 +27,7 @@ class Role(StrEnum):
         return ranks.index(self) >= ranks.index(needed)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token as it is stored: ``hash`` is the sha256 of all of it in hexadecimal, ``id`` is no secret.
 
     ``last_used`` is right to the minute. Without ``expires`` it holds until it is revoked.

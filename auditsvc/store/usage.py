@@ -5,11 +5,11 @@ A test's name is long, and stands with nearly every operation: a run's are store
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from auditsvc.core.mapper import Unmapped
 from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Sample, Usage

@@ -1,7 +1,8 @@
 """Conformance tests over HTTP."""
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from auditsvc.core.conformance import ConformanceTest
 from auditsvc.core.releases import Minor, release_name

@@ -1,8 +1,9 @@
 """The pending and the ineligible list over HTTP."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import asdict
 
 from auditsvc.schemas import (
     AtArgumentsSchema,

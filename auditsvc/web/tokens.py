@@ -1,8 +1,9 @@
 """Access tokens over HTTP: for an admin, who so needs no shell where the server runs."""
 
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
+
+from msgspec.structs import asdict
 
 from auditsvc.schemas import (
     NewTokenSchema,

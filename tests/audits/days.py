@@ -3,12 +3,14 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import getitem
 from random import Random
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from auditsvc.audits import audit_types, find_audit_type, run_audit
 from auditsvc.core.cost_json import (
@@ -42,8 +44,7 @@ COST_AUDITS = tuple(known.key for known in audit_types() if "costs" in known.sou
 Rows = dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class CostsGiven(Given):
+class CostsGiven(Given, frozen=True):
     """The inputs of a window with cost data."""
 
     costs: Costs = NO_COSTS
@@ -51,8 +52,7 @@ class CostsGiven(Given):
     cost_hours: CostHours = NO_HOURS
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(msgspec.Struct, frozen=True):
     """The documents of one day: rows by key, as they are in `data`."""
 
     allocations: Rows

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from auditsvc.audits import Catalogue, Settings, find_audit_type, run_audit
 from auditsvc.core.apps import Apps
@@ -125,8 +126,7 @@ def subject(
     return Subject(of or run(), usage, swagger, lists or listing(), baseline, no_baseline)
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """The inputs of a window; ``absent`` are the sources that were never received."""
 
     runs: Runs = NO_RUNS

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.audits import Settings
 from auditsvc.core.cost_tolerance import CostTolerance

@@ -1,7 +1,8 @@
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.costs import Costs, Resource
 from auditsvc.core.results import Status
@@ -110,7 +111,7 @@ def test_a_changed_total_alone_is_found() -> None:
     assert totals
     for change, status in ((0.0, Status.PASSED), (1.0, Status.FAILED)):
         bare = {
-            key: replace(total, parts={}, stated=total.total + change, total=total.total + change)
+            key: dataclasses.replace(total, parts={}, stated=total.total + change, total=total.total + change)
             for key, total in totals.by_node.items()
         }
         result = outcome(

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.apps import App, Apps
 from auditsvc.core.releases import Release, Releases

@@ -1,13 +1,11 @@
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from auditsvc.core.gate import ConformanceTested, GatedRelease
 from auditsvc.core.results import AuditResult, Status
 from tests.audits.given import Given, floats, missing, outcome
 
 
-@dataclass(frozen=True)
-class GivenCoverage(Given):
+class GivenCoverage(Given, frozen=True):
     """The inputs of a window with these releases under audit."""
 
     gated: tuple[GatedRelease, ...] = ()

@@ -1,8 +1,8 @@
 import math
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.costs import Allocation, CostHours
 from auditsvc.core.results import Status

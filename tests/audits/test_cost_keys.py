@@ -1,5 +1,6 @@
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from auditsvc.core.cost_json import parse_allocations, parse_assets
 from auditsvc.core.results import Status

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.cost_json import parse_allocations
 from auditsvc.core.costs import Costs

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.costs import Costs, compute_aggregates
 from auditsvc.core.results import Status

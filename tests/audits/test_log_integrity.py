@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.audits import Settings
 from auditsvc.core.results import Status
@@ -37,7 +37,7 @@ class TestLogIntegrity:
     @pytest.mark.parametrize("name", ["malformed", "duplicates", "backwards"])
     def test_hard(self, name: str) -> None:
         """Malformed lines, repeated completions and steps back fail, each under its name."""
-        result = outcome(AUDIT, judging(subject(replace(WHOLE, **{name: 3}))))  # type: ignore[arg-type]  # counts
+        result = outcome(AUDIT, judging(subject(replace(WHOLE, **{name: 3}))))
         assert (result.status, floats(result)) == (Status.FAILED, {("Results", "p1", name): (0, 3)})
         assert result.floats[0].resolution
 

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.audits import Settings
 from auditsvc.audits.operation_equality import MISMATCH

@@ -1,10 +1,10 @@
 """The four audits of the mission over real runs: one published pull request, and the demo's."""
 
 import gzip
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.counting import Counting
 from auditsvc.core.eligibility import narrow

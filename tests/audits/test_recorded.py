@@ -1,5 +1,6 @@
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from auditsvc.audits import Classification, RecordedInputs, RecordedSubject, Settings
 from auditsvc.core.runs import BaselineRule

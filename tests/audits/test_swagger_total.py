@@ -1,7 +1,7 @@
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.audits import Catalogue, Settings
 from auditsvc.core.mapper import Unmapped
@@ -87,7 +87,7 @@ class TestRuns:
         """Three mapped requests of two operations, one unmapped."""
         operations = {"readPod": OperationUsage(hits=2), "listJob": OperationUsage(hits=1)}
         usage = Usage(operations, requests=4, mapped=3, unmapped={Unmapped.NON_API: OperationUsage(hits=1)})
-        return replace(usage, **changes)  # type: ignore[arg-type]
+        return replace(usage, **changes)
 
     def test_counts_that_add_up_pass(self) -> None:
         """Hits are the mapped requests, and with the unmapped ones all requests."""

@@ -1,10 +1,10 @@
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditsvc.audits import Compared, Settings, audit_names, find_audit_type, judge
 from auditsvc.core.endpoints import EndpointLists, parse_endpoint_list

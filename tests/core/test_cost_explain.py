@@ -1,7 +1,7 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.cost_explain import Explanation, explain
 from auditsvc.core.costs import Costs, Resource

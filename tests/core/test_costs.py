@@ -1,6 +1,5 @@
 import json
 import math
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditsvc.core.cost_json import parse_allocations, parse_assets
 from auditsvc.core.cost_tolerance import CostTolerance

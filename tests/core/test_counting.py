@@ -3,15 +3,16 @@ import pickle
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import auditsvc.core.counting
 import auditsvc.core.tally
@@ -846,8 +847,7 @@ UNTIMED = 2
 PAUSES = (0.0, 0.0, 0.5, 1.0, -1.0, -2.0, -3.0, -30.0, 9.9, 10.0, 29.0, 31.0, 59.0, 60.0, 61.0, 130.0)
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """The next event of a log, or noise; `pause` seconds after the one before."""
 
     pause: float

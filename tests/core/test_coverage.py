@@ -1,9 +1,9 @@
 import random
-from dataclasses import asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from auditsvc.core.coverage import (
     EndpointHistory,

@@ -1,9 +1,9 @@
 """Values that the tests of several formats share."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditsvc.core.endpoints import EndpointLists, parse_endpoint_list
 from auditsvc.core.mapper import Unmapped

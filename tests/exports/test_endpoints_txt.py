@@ -1,8 +1,7 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditsvc.core.report import parse_report
 from auditsvc.core.usage import OperationUsage, Usage

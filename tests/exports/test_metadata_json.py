@@ -1,7 +1,7 @@
 import json
-from dataclasses import replace
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from auditsvc import __version__
 from auditsvc.core.prow import BuildStage, build_version

@@ -1,5 +1,6 @@
 import json
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from auditsvc.core.replay import Replay
 from auditsvc.exports.replays import render_json, render_text

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.endpoints import EndpointLists
 from auditsvc.core.results import AuditResult, FloatResult, MissingValue, Status

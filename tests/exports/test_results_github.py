@@ -1,7 +1,7 @@
 import re
-from dataclasses import replace
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from auditsvc.core.results import AuditResult, FloatResult, MissingValue, Status
 from auditsvc.exports.report import Place, Report

@@ -1,9 +1,9 @@
-from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from auditsvc.core.runs import Subject
 from auditsvc.core.swagger import Swagger

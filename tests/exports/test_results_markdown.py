@@ -1,11 +1,11 @@
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from msgspec.structs import replace
 
 from auditsvc.core.results import AuditResult, MissingValue
 from auditsvc.exports.report import Report

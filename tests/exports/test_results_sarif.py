@@ -2,13 +2,13 @@ import gzip
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import jsonschema_rs
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from auditsvc.core.results import AuditResult, MissingValue
 from auditsvc.exports.report import Report

@@ -1,10 +1,10 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.audits import AuditType, Compared, Missing, Observation, audit_types
 from auditsvc.core.results import AuditResult, AuditSet, Status, render_result

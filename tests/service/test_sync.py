@@ -5,12 +5,12 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.config import SyncConfig, SyncJob
 from auditsvc.core.prow import first_build_id

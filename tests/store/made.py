@@ -3,10 +3,10 @@
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditsvc.core.endpoints import parse_endpoint_list

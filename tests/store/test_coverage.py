@@ -1,9 +1,9 @@
 import sqlite3
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.core.apisnoop import ImportedEndpoint
 from auditsvc.core.conformance import ConformanceTest

@@ -1,5 +1,6 @@
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from auditsvc.core.apisnoop import ImportedEndpoint
 from auditsvc.core.endpoint_tests import EndpointUse

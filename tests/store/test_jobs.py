@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from auditsvc.errors import NotFoundError
 from auditsvc.store import Job, JobState, Store

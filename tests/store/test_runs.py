@@ -1,11 +1,11 @@
 import itertools
-from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditsvc.core.mapper import Unmapped
 from auditsvc.core.runs import Run, RunKind, RunResult

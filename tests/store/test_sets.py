@@ -1,9 +1,9 @@
-from dataclasses import replace
 from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditsvc.core.results import AuditResult, FloatResult, MissingValue, Status
 from auditsvc.core.window import Window

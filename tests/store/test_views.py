@@ -3,11 +3,11 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlite_utils import Database
 
 from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
@@ -209,7 +209,7 @@ class TestRealData:
                 operation.method != "HEAD",
             )
             row |= {"id": name, "level": Level(row["level"]), "deprecated": bool(row["deprecated"])}
-            assert Operation(**{field: row[field] for field in Operation.__slots__}) == operation
+            assert Operation(**{field: row[field] for field in Operation.__struct_fields__}) == operation
 
     def test_usage(self, real: Store, swagger: Swagger, usage: Usage) -> None:
         """A row per operation used, beside what the swagger says of it."""

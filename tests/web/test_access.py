@@ -5,7 +5,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from flask import Flask
 from flask.testing import FlaskClient
+from msgspec.structs import replace
 from pytest_httpserver import HTTPServer
 from werkzeug.routing import Rule
 

@@ -7,10 +7,10 @@ import resource
 import sqlite3
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
+from msgspec.structs import replace
 
 from auditsvc.service import Service
 from auditsvc.web import create_app
