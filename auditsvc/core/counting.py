@@ -122,7 +122,7 @@ class Part(msgspec.Struct):
     tallies: dict[Target, Tally]
     deprecated: Counter[_Deprecated]
     open: dict[Key, _Open]
-    recent: dict[Key, str]
+    recent: Recent
     heads: list[_Head]
     later: str
     later_heads: bytes
@@ -337,7 +337,7 @@ class Counting:
             tallies=dict(self._tallies),
             deprecated=self._deprecated,
             open=self._open,
-            recent=self._recent.remembered() if followed else {},
+            recent=self._recent if followed else Recent(),
             heads=start.near,
             later=start.later,
             later_heads=start.pickled(),
@@ -352,7 +352,7 @@ class Counting:
         for target, tally in part.tallies.items():
             self._append_tally(self._tallies[target], tally)
         self._deprecated.update(part.deprecated)
-        self._recent.append(part.recent, now=part.time.latest)
+        self._recent.append(part.recent, latest=self._latest, now=part.time.latest)
         self._malformed += part.malformed
         room = MALFORMED_POSITIONS - len(self._malformed_at)
         self._malformed_at += [(file, self._lines + line) for file, line in part.malformed_at[:room]]

@@ -5,7 +5,7 @@ A completion repeated within 60 s of log time is the same request's; in a log wh
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 
 from auditsvc.core.events import TIME_LENGTH, UNKNOWN_TIME, parse_time, shift_time
@@ -46,14 +46,14 @@ class Recent:
         """Adds the completion of any request."""
         self._newer.late[key] = staged
 
-    def append(self, completed: Mapping[Key, str], *, now: str) -> None:
-        """Adds what a later part of the log remembers, which ends at that time."""
-        self._newer.late.update(completed)
-        self.forget(now)
+    def append(self, later: "Recent", *, latest: str, now: str) -> None:
+        """Adds what the part of the log that follows remembers, which ends at that time of the log.
 
-    def remembered(self) -> dict[Key, str]:
-        """The stage time at which each request completed last, in the order of the log."""
-        return self._older.completions() | self._newer.completions()
+        ``latest`` is when the last request before it was received.
+        """
+        self._newer.append(later._older, latest)
+        self._newer.append(later._newer, latest)
+        self.forget(now)
 
     def repeats(self, key: Key, *, near: str) -> bool:
         """Whether a request completed within 60 s of a stage time."""
@@ -96,8 +96,17 @@ class _Generation:
         block = bisect_left(self._latest, key[:TIME_LENGTH])
         return self._blocks[block].find(key) if block < len(self._blocks) else None
 
-    def completions(self) -> dict[Key, str]:
-        return {key: staged for block in self._blocks for key, staged in block} | self.late
+    def append(self, later: "_Generation", latest: str) -> None:
+        """Adds what follows in the log; ``latest`` is when the last request before it was received."""
+        above = UNKNOWN_TIME
+        for block, until in zip(later._blocks, later._latest, strict=True):
+            # Of what may have been received no later than that, all are late ones now.
+            if above < latest:
+                self.late.update(block)
+            self._blocks.append(block)
+            self._latest.append(max(latest, until))
+            above = until
+        self.late.update(later.late)
 
 
 class _Block:

@@ -1,3 +1,4 @@
+import pickle
 from itertools import groupby
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_later_completion_counts() -> None:
     add(recent, ["a"], [0])
     recent.add_late(at(0) + "a", at(50))
     assert recent.repeats(at(0) + "a", near=at(100))
-    assert recent.remembered() == {at(0) + "a": at(50)}
+    assert not recent.repeats(at(0) + "a", near=at(111))
 
 
 def test_forget() -> None:
@@ -63,16 +64,13 @@ def test_forget() -> None:
         add(recent, ["a"], [second])
         recent.forget(at(second))
     recent.forget(UNKNOWN_TIME)
-    assert recent.remembered().keys() == {at(150) + "a", at(200) + "a"}
+    remembered = [second for second in range(250) if recent.repeats(at(second) + "a", near=at(second))]
+    assert remembered == [150, 200]
     assert len(recent) == 2
 
 
-@given(
-    completions=st.lists(st.tuples(st.integers(0, 40), st.sampled_from(IDS)), max_size=30),
-    size=st.integers(1, 7),
-)
-def test_all_are_found(completions: list[tuple[int, str]], size: int) -> None:
-    """Whatever completed, in any order and in blocks of any size, is found again, and nothing else is."""
+def remember(completions: list[tuple[int, str]], size: int) -> tuple[Recent, int, set[tuple[int, str]]]:
+    """What remembers them, added in blocks of that size; when the last was received; and which they are."""
     recent, latest, known = Recent(), -1, set[tuple[int, str]]()
     for _, block in groupby(enumerate(completions), key=lambda numbered: numbered[0] // size):
         added = {second: audit_id for _, (second, audit_id) in block}
@@ -83,8 +81,45 @@ def test_all_are_found(completions: list[tuple[int, str]], size: int) -> None:
         times = [at(second) for second in added]
         recent.add([*added.values()], times, times, latest=at(latest))
         known |= set(added.items())
-    for second in range(41):
-        for audit_id in IDS:
-            found = recent.repeats(at(second) + audit_id, near=at(second))
-            assert found == ((second, audit_id) in known)
-    assert recent.remembered().keys() == {at(second) + audit_id for second, audit_id in known}
+    return recent, latest, known
+
+
+def found_in(recent: Recent) -> set[tuple[int, str]]:
+    """All that it finds."""
+    return {
+        (second, audit_id)
+        for second in range(41)
+        for audit_id in IDS
+        if recent.repeats(at(second) + audit_id, near=at(second))
+    }
+
+
+logged = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(IDS)), max_size=30)
+sizes = st.integers(1, 7)
+
+
+@given(logged, sizes)
+def test_all_are_found(completions: list[tuple[int, str]], size: int) -> None:
+    """Whatever completed, in any order and in blocks of any size, is found again, and nothing else is."""
+    recent, _, known = remember(completions, size)
+    assert found_in(recent) == known
+
+
+@given(st.lists(logged, min_size=2, max_size=4), sizes)
+def test_all_of_an_appended_part_are_found(parts: list[list[tuple[int, str]]], size: int) -> None:
+    """So it is where each part of a log had its own in another process, whatever the order of time."""
+    whole, latest, known = remember(parts[0], size)
+    for part in parts[1:]:
+        later, last, added = remember(part, size)
+        whole.append(pickle.loads(pickle.dumps(later)), latest=at(latest), now=at(last))  # noqa: S301 - our own
+        latest, known = max(latest, last), known | added
+        assert found_in(whole) == known
+
+
+def test_an_appended_completion_is_the_later_one() -> None:
+    """Of a request that completes in both parts the time in the second one is remembered."""
+    whole, later = Recent(), Recent()
+    add(whole, ["a"], [0])
+    later.add(["a"], [at(0)], [at(50)], latest=at(0))
+    whole.append(later, latest=at(0), now=at(50))
+    assert whole.repeats(at(0) + "a", near=at(100))
