@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from io import FileIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -129,6 +130,34 @@ class TestParts:
     ) -> None:
         """The result is the same with any number of them."""
         assert count_logs([write(tmp_path, recorded)], swagger, jobs=jobs, sampled=True) == expected
+
+    @pytest.mark.usefixtures("many_parts")
+    @pytest.mark.parametrize("jobs", [2, 3])
+    def test_slow_workers(
+        self,
+        jobs: int,
+        tmp_path: Path,
+        swagger: Swagger,
+        recorded: bytes,
+        expected: Usage,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What slow workers are last with this process takes over; each line is counted once all the same."""
+        taken: list[Range] = []
+
+        def take(part: Range, *rest: Any) -> Iterator[Range]:
+            for tail in take_over(part, *rest):
+                taken.append(tail)
+                yield tail
+
+        take_over = auditsvc.ingest.parts._take_over
+        monkeypatch.setattr(auditsvc.ingest.parts, "_take_over", take)
+        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(0.005))
+        log = write(tmp_path, recorded)
+        assert count_logs([log], swagger, jobs=jobs, sampled=True) == expected
+        assert len(taken) >= jobs
+        lengths = [tail.length or 0 for tail in taken]
+        assert sum(lengths) > len(recorded) / 10
 
     @pytest.mark.usefixtures("many_parts")
     def test_unsampled(self, tmp_path: Path, swagger: Swagger, recorded: bytes, expected: Usage) -> None:
@@ -518,9 +547,9 @@ def only_here(count: Callable[..., None]) -> Callable[..., None]:
     """The same function, which in every process but this one takes very long."""
     here = os.getpid()
 
-    def slowly(*arguments: object) -> None:
+    def slowly(*arguments: object, **named: object) -> None:
         if os.getpid() != here:
             time.sleep(60)
-        count(*arguments)
+        count(*arguments, **named)
 
     return slowly

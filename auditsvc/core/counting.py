@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import compress
 from operator import not_
+from typing import Self, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -105,8 +106,8 @@ class Part(msgspec.Struct):
 
     ``recent`` are its last completions. ``heads`` are the completions that an earlier part may have seen too,
     or seen opened, as far as they are of requests received before about the part's start. ``later_heads`` are
-    the others, pickled: they are many, and needed only where an earlier part saw a request that was received
-    at ``later`` or after it.
+    the others: they are many, and needed only where an earlier part saw a request that was received at
+    ``later`` or after it.
     """
 
     file: str
@@ -125,7 +126,7 @@ class Part(msgspec.Struct):
     recent: Recent
     heads: list[_Head]
     later: str
-    later_heads: bytes
+    later_heads: "_LaterHeads"
 
 
 class Counting:
@@ -340,7 +341,7 @@ class Counting:
             recent=self._recent if followed else Recent(),
             heads=start.near,
             later=start.later,
-            later_heads=start.pickled(),
+            later_heads=_LaterHeads(start.far),
         )
 
     def append(self, part: Part) -> None:
@@ -367,7 +368,7 @@ class Counting:
         """Closes what the part completed, and takes back what it counted a second time."""
         heads = part.heads
         if part.later <= self._latest:
-            heads = [*heads, *_unpacked(part.later_heads)]
+            heads = [*heads, *part.later_heads]
         repeated = set()
         for key, staged, request in heads:
             if key[:TIME_LENGTH] > self._latest:
@@ -486,7 +487,7 @@ class _Start:
         self.near: list[_Head] = []
         self.later = AFTER_ALL
         """When the first of the far ones was received."""
-        self._far: list[_Heads] = []
+        self.far: list[_Heads] = []
         self._near_until = self._far_until = AFTER_ALL
 
     def note(self, staged: list[str]) -> None:
@@ -523,22 +524,28 @@ class _Start:
                 [codes[at] for at in far],
                 {place: deprecated[at] for place, at in enumerate(far) if at in deprecated},
             )
-            self._far.append(heads)
+            self.far.append(heads)
 
-    def pickled(self) -> bytes:
-        """The far ones."""
+
+class _LaterHeads:
+    """Heads by column; where they came pickled, which most are not read for, they stay so until they are."""
+
+    def __init__(self, heads: list[_Heads] | bytes) -> None:
+        self._heads = heads
+
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
         import pickle  # few processes need it
 
-        return pickle.dumps(self._far, pickle.HIGHEST_PROTOCOL)
+        return type(self), (pickle.dumps(self._heads, pickle.HIGHEST_PROTOCOL),)
 
+    def __iter__(self) -> Iterator[_Head]:
+        import pickle
 
-def _unpacked(later_heads: bytes) -> Iterator[_Head]:
-    """The heads that a part handed on pickled."""
-    import pickle
-
-    for keys, staged, targets, agents, codes, deprecated in pickle.loads(later_heads):  # noqa: S301 - a part's
-        for at, key in enumerate(keys):
-            yield key, staged[at], _Request(targets[at], agents[at], codes[at], deprecated.get(at))
+        if isinstance(self._heads, bytes):
+            self._heads = cast(list[_Heads], pickle.loads(self._heads))  # noqa: S301 - a part's own
+        for keys, staged, targets, agents, codes, deprecated in self._heads:
+            for at, key in enumerate(keys):
+                yield key, staged[at], _Request(targets[at], agents[at], codes[at], deprecated.get(at))
 
 
 def _completes(at: int, ends: Mapping[str, int], batch: Events) -> bool:

@@ -1,5 +1,10 @@
-"""Parts of logs counted in worker processes, and put together in order."""
+"""Parts of logs counted in worker processes, and put together in order.
 
+One core may be slower than another, and nobody knows beforehand: this process, which has less to count at
+first, then takes over what the workers are last with.
+"""
+
+import math
 import multiprocessing
 import os
 import pickle
@@ -9,23 +14,27 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from ctypes import Array, c_ulonglong
+from ctypes import Array, Structure, c_longlong, c_ulonglong
 from tempfile import TemporaryFile
 from threading import Thread
-from typing import IO
+from typing import IO, Self
 
 from auditsvc.core.counting import Counting, Part
 from auditsvc.core.mapper import OperationMapper
 from auditsvc.core.swagger import Swagger
 from auditsvc.errors import WorkerError
-from auditsvc.ingest.logs import BLOCK_BYTES, Log, Range, no_event
+from auditsvc.ingest.logs import BLOCK_BYTES, TOO_LONG, Log, Range, no_event
 from auditsvc.ingest.progress import Progress, count_range
 
 SMALLEST_PART = 16 << 20
 """What is counted in the time that a worker takes to start and to hand on: less is not worth one, and this
 process takes so much more than a worker."""
 
+FIRST_SHARE = 2 / 3
+"""How much of what a worker counts this process does at first, where the rest is worth being shared."""
+
 POLL_SECONDS = 0.1
+ANSWER_SECONDS = 0.001
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -43,15 +52,23 @@ def count_parts(
     mapper = OperationMapper(swagger)
     counting = Counting(mapper, sampled=sampled)
     watch = _Watch(progress, workers=min(jobs, len(parts)) - 1)
-    with _workers(mapper, watch.counters) as workers:
-        futures = {
-            at: workers[at % jobs - 1].submit(part, sampled=sampled, followed=at + 1 < len(parts))
+    shared = _FORK.RawArray(_Shared, [_Shared.of(part) for part in parts])
+    with _workers(mapper, watch.counters, shared) as workers:
+        given = {
+            at: workers[at % jobs - 1].submit(at, part, sampled=sampled, followed=at + 1 < len(parts))
             for at, part in enumerate(parts)
             if at % jobs and part.log.path is not None
         }
         for at, part in enumerate(parts):
-            if at in futures:
-                _append(counting, workers[at % jobs - 1], part, futures[at], watch)
+            if at in given:
+                tails = [
+                    _count_tail(tail, mapper, watch, sampled=sampled)
+                    for tail in _take_over(part, shared[at], given[at], watch)
+                ]
+                counting.append(_result_of(part, workers[at % jobs - 1], given[at]))
+                for tail in reversed(tails):
+                    counting.append(tail)
+                watch()
             else:
                 count_range(part, counting, watch)
     if not counting.events:
@@ -74,20 +91,43 @@ class _Watch:
         self._progress(read + self._told[0] - told[0], events + self._told[1] - told[1])
 
 
+_Place = Future[tuple[int, int]]
+"""Where a counted part stands in its worker's file, and its size, when it is counted."""
+
+
+class _Shared(Structure):
+    """How a part of a file is shared: byte positions in the file, each of them written by one process alone.
+
+    ``counted`` is up to where its worker has counted, ``end`` up to where it will. ``wanted`` is from where
+    on this process would do it, and is answered by a new ``end``: by that one, or by a later one that the
+    worker has reached meanwhile.
+    """
+
+    _fields_ = (("counted", c_longlong), ("wanted", c_longlong), ("end", c_longlong))
+
+    @classmethod
+    def of(cls, part: Range) -> Self:
+        """Of a part that nobody has begun with."""
+        end = part.start + (part.length or 0)
+        return cls(part.start, end, end)
+
+
 class _Worker:
     """A process that counts parts, alone in its executor, so that the part that a dead one was at is known.
 
     It hands on through a file: a process that is killed while it writes to a pipe leaves the reader waiting.
     """
 
-    def __init__(self, mapper: OperationMapper, counters: "Array[c_ulonglong]") -> None:
+    def __init__(
+        self, mapper: OperationMapper, counters: "Array[c_ulonglong]", shared: "Array[_Shared]"
+    ) -> None:
         self._file = TemporaryFile()  # noqa: SIM115 - close() closes it
-        initial = mapper, counters, self._file.fileno(), os.getpid()
+        initial = mapper, counters, shared, self._file.fileno(), os.getpid()
         self._executor = ProcessPoolExecutor(1, _FORK, _start_worker, initial)
 
-    def submit(self, part: Range, *, sampled: bool, followed: bool) -> "Future[tuple[int, int]]":
-        """Counts a part; where in the file it then stands."""
-        return self._executor.submit(_count_part, part, sampled=sampled, followed=followed)
+    def submit(self, number: int, part: Range, *, sampled: bool, followed: bool) -> _Place:
+        """Counts the part of that number."""
+        return self._executor.submit(_count_part, number, part, sampled=sampled, followed=followed)
 
     def read(self, place: tuple[int, int]) -> Part:
         """The counted part at that place of the file."""
@@ -106,30 +146,64 @@ class _Worker:
         self._file.close()
 
 
-def _append(
-    counting: Counting, worker: _Worker, part: Range, future: "Future[tuple[int, int]]", watch: _Watch
-) -> None:
-    """Waits for a part and appends it."""
+def _take_over(part: Range, shared: _Shared, future: _Place, watch: _Watch) -> Iterator[Range]:
+    """Waits for the worker that counts a part; meanwhile what it leaves of the part's end, the last first."""
     while not future.done():
-        wait([future], timeout=POLL_SECONDS)
+        end = shared.end
+        wanted = _middle_of_rest(part, shared)
+        if wanted is None:
+            wait([future], timeout=POLL_SECONDS)
+        else:
+            shared.wanted = wanted
+            while shared.end == end and not future.done():
+                time.sleep(ANSWER_SECONDS)
+                watch()
+            if shared.end < end:
+                yield Range(part.log, shared.end, end - shared.end)
         watch()
+
+
+def _middle_of_rest(part: Range, shared: _Shared) -> int | None:
+    """Where the second half begins of what is not counted yet; None where it is too little."""
+    rest = shared.end - shared.counted
+    if part.length is None or rest < 2 * SMALLEST_PART:
+        return None
+    with part.log.opened() as stream:
+        middle = _line_start(stream, shared.end - rest // 2)
+    return middle if middle < shared.end else None
+
+
+def _count_tail(tail: Range, mapper: OperationMapper, watch: _Watch, *, sampled: bool) -> Part:
+    counting = Counting(mapper, file=tail.log.name, sampled=sampled, handing_on=True)
+    count_range(tail, counting, watch)
+    return counting.hand_on()
+
+
+def _result_of(part: Range, worker: _Worker, future: _Place) -> Part:
     try:
-        place = future.result()
+        return worker.read(future.result())
     except BrokenProcessPool as error:
         raise WorkerError(
             f"the worker that counted {part} died (killed, or out of memory); nothing was kept"
         ) from error
-    counting.append(worker.read(place))
-    watch()
 
 
 def _cut(logs: Sequence[Log], jobs: int) -> list[Range]:
     """Parts that take that many jobs near equally long: ranges of plain files, the others whole."""
     sizes = [log.plain_bytes for log in logs]
-    size = max(-(-(sum(sizes) - SMALLEST_PART) // jobs), SMALLEST_PART)
-    firsts = [size + SMALLEST_PART, *[size] * (len(logs) - 1)]
+    size, first = _part_sizes(sum(sizes), jobs)
+    firsts = [first, *[size] * (len(logs) - 1)]
     cuts = zip(logs, sizes, firsts, strict=True)
     return [part for log, plain, first in cuts for part in _cut_log(log, plain, first, size)]
+
+
+def _part_sizes(total: int, jobs: int) -> tuple[int, int]:
+    """How large the part of each worker is, and the first one, which this process counts."""
+    for share in (FIRST_SHARE, 1):
+        size = max(math.ceil((total - SMALLEST_PART) / (jobs - 1 + share)), SMALLEST_PART)
+        if size * (1 - share) >= 2 * SMALLEST_PART:
+            break
+    return size, math.ceil(size * share) + SMALLEST_PART
 
 
 def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
@@ -139,9 +213,7 @@ def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
     start = 0
     with log.opened() as stream:
         for target in range(first, plain, size):
-            stream.seek(max(target - 1, start))
-            _skip_line(stream)
-            end = min(stream.tell(), plain)
+            end = min(_line_start(stream, max(target, start + 1)), plain)
             if end > start:
                 yield Range(log, start, end - start)
             start = end
@@ -149,16 +221,20 @@ def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
         yield Range(log, start, plain - start)
 
 
-def _skip_line(stream: IO[bytes]) -> None:
-    """Reads up to the next line feed, however far that is, with little held in memory."""
+def _line_start(stream: IO[bytes], at: int) -> int:
+    """The first place from `at` on where a line starts, however far that is, with little held in memory."""
+    stream.seek(at - 1)
     while (piece := stream.readline(BLOCK_BYTES)) and not piece.endswith(b"\n"):
         pass
+    return stream.tell()
 
 
 @contextmanager
-def _workers(mapper: OperationMapper, counters: "Sequence[Array[c_ulonglong]]") -> Iterator[list[_Worker]]:
+def _workers(
+    mapper: OperationMapper, counters: "Sequence[Array[c_ulonglong]]", shared: "Array[_Shared]"
+) -> Iterator[list[_Worker]]:
     """A worker for each pair of counters; whatever ends the block early ends them at once."""
-    workers = [_Worker(mapper, own) for own in counters]
+    workers = [_Worker(mapper, own, shared) for own in counters]
     try:
         yield workers
     except BaseException:
@@ -172,18 +248,21 @@ def _workers(mapper: OperationMapper, counters: "Sequence[Array[c_ulonglong]]") 
 
 _mapper: OperationMapper
 _counters: "Array[c_ulonglong]"
+_parts: "Array[_Shared]"
 _handed_on: int
 """In a worker, which has them from its parent as they are: the mapper, the bytes read and events counted
-so far, and the descriptor of the file through which it hands on."""
+so far, how each part is shared, and the descriptor of the file through which it hands on."""
 
 
-def _start_worker(mapper: OperationMapper, counters: "Array[c_ulonglong]", file: int, parent: int) -> None:
+def _start_worker(
+    mapper: OperationMapper, counters: "Array[c_ulonglong]", parts: "Array[_Shared]", file: int, parent: int
+) -> None:
     # Ctrl-C reaches the whole process group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Thread(target=_end_with, args=(parent,), daemon=True).start()
-    global _mapper, _counters, _handed_on
-    _mapper, _counters, _handed_on = mapper, counters, file
+    global _mapper, _counters, _parts, _handed_on
+    _mapper, _counters, _parts, _handed_on = mapper, counters, parts, file
 
 
 def _end_with(parent: int) -> None:
@@ -198,9 +277,31 @@ def _report(read: int, events: int) -> None:
     _counters[1] += events
 
 
-def _count_part(part: Range, *, sampled: bool, followed: bool) -> tuple[int, int]:
+def _kept_blocks(part: Range, shared: _Shared) -> Iterator[bytes]:
+    """The blocks of a part, or those up to where the parent takes over."""
+    if part.length is None:
+        yield from part.blocks()
+    while shared.counted < shared.end:
+        blocks = Range(part.log, shared.counted, shared.end - shared.counted).blocks()
+        for block in blocks:
+            yield block
+            if block is TOO_LONG:
+                shared.counted = shared.end  # in truth nobody knows, so that nothing can be taken over
+                yield from blocks
+                return
+            shared.counted += len(block)
+            if shared.wanted < shared.end:
+                shared.end = max(shared.wanted, shared.counted)
+                break
+        else:
+            return  # as much as there was: the file was cut meanwhile
+
+
+def _count_part(number: int, part: Range, *, sampled: bool, followed: bool) -> tuple[int, int]:
     counting = Counting(_mapper, file=part.log.name, sampled=sampled, handing_on=True)
-    count_range(part, counting, _report)
+    shared = _parts[number]
+    count_range(part, counting, _report, blocks=_kept_blocks(part, shared))
+    followed = followed or shared.end < _Shared.of(part).end
     counted = pickle.dumps(counting.hand_on(followed=followed), pickle.HIGHEST_PROTOCOL)
     offset = os.lseek(_handed_on, 0, os.SEEK_END)
     with open(_handed_on, "wb", closefd=False) as file:
