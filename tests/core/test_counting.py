@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 import auditsvc.core.counting
 import auditsvc.core.tally
-from auditsvc.core.counting import Counting, Part
+from auditsvc.core.counting import Counting
 from auditsvc.core.log_time import BACKWARDS_SLACK
 from auditsvc.core.mapper import OperationMapper, Unmapped
 from auditsvc.core.swagger import Operation
@@ -49,14 +49,17 @@ def count_files(mapper: OperationMapper, files: Files, *, block: int = 1000) -> 
 
 
 def count_parts(mapper: OperationMapper, files: Files, *, block: int = 1000) -> Usage:
-    """What the files used, each counted on its own, handed on as between processes, and put together."""
-    whole = Counting(mapper, sampled=True)
+    """What the files used, each counted on its own, in this process as in others, and put together."""
+    whole, whole_of_others = Counting(mapper, sampled=True), Counting(mapper, sampled=True)
     for name, lines in files:
         counting = Counting(mapper, file=name, sampled=True, handing_on=True)
         count_lines(counting, list(lines), block=block)
-        part: Part = pickle.loads(pickle.dumps(counting.hand_on()))  # noqa: S301 - pickled right here
+        part = counting.hand_on()
+        whole_of_others.append(pickle.loads(pickle.dumps(part)))  # noqa: S301 - pickled right here
         whole.append(part)
-    return whole.usage()
+    usage = whole.usage()
+    assert usage == whole_of_others.usage()
+    return usage
 
 
 def cut(files: Files, positions: Sequence[int]) -> Files:
