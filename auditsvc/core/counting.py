@@ -454,13 +454,14 @@ class _Lines:
         self._block = block
         self._file = file
         self._above = above
-        self._split: list[bytes] | None = None
+        self._starts = [0]
 
     def sample(self, at: int) -> Sample:
         """The event on that line, from 0, as it was logged."""
-        if self._split is None:
-            self._split = self._block.split(b"\n")
-        return Sample(self._file, self._above + at + 1, sample_text(self._split[at]))
+        starts, block = self._starts, self._block
+        while len(starts) < at + 2:  # few lines are sampled, most of them near the top
+            starts.append((block.find(b"\n", starts[-1]) + 1) or len(block) + 1)
+        return Sample(self._file, self._above + at + 1, sample_text(block[starts[at] : starts[at + 1] - 1]))
 
 
 class _Batch:

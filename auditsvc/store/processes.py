@@ -6,8 +6,6 @@ so neither a clock nor the number of a process that is long gone can mislead.
 
 import fcntl
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -33,7 +31,7 @@ class Process:
 
     def __init__(self, data: Path) -> None:
         """Use :meth:`enter`."""
-        self.name = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.name = f"{os.uname().nodename}:{os.getpid()}:{os.urandom(4).hex()}"
         self.folder = data / SPOOL / self.name
         self.folder.parent.mkdir(mode=0o700, exist_ok=True)
         self.folder.mkdir(mode=0o700)
@@ -41,7 +39,7 @@ class Process:
         fcntl.flock(handle, fcntl.LOCK_EX)
         self._leaving = ExitStack()
         self._leaving.callback(os.close, handle)
-        self._leaving.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._leaving.callback(_remove, self.folder)
 
     @classmethod
     def enter(cls, data: Path) -> Self:
@@ -86,8 +84,13 @@ def _is_held(entry: Path) -> bool:
 
 
 def _remove(left: Path) -> None:
-    if left.is_dir() and not left.is_symlink():
-        shutil.rmtree(left, ignore_errors=True)
-    else:
+    if left.is_symlink() or not left.is_dir():
         with suppress(OSError):
             left.unlink()
+        return
+    try:
+        left.rmdir()
+    except OSError:
+        import shutil  # slow to import, and most leave nothing
+
+        shutil.rmtree(left, ignore_errors=True)
