@@ -13,7 +13,7 @@ from auditsvc.store import FILE_NAME, Store
 from auditsvc.store.connections import connect, look_into, reported
 from auditsvc.store.doctor import damage
 from auditsvc.store.processes import Process, alone, living
-from auditsvc.store.version import APPLICATION_ID, is_current, migrate
+from auditsvc.store.version import APPLICATION_ID, is_current, migrate, sync
 
 _STEP_PAGES = 1024
 
@@ -40,7 +40,7 @@ def back_up(folder: Path, target: Path, *, force: bool, progress: Progress) -> N
             )
         _require_free(target, source, force=force)
         copy.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
 
 
 def restore(backup: Path, folder: Path, *, now: datetime, progress: Progress) -> Path | None:
@@ -64,7 +64,7 @@ def restore(backup: Path, folder: Path, *, now: datetime, progress: Progress) ->
             _require_unused(folder, process)
             kept = _keep_aside(folder / FILE_NAME, now)
             copy.replace(folder / FILE_NAME)
-            _sync(folder)
+            sync(folder)
     with Store.open(folder) as store:
         store.interrupt_lost_jobs(now=now)
     return kept
@@ -162,12 +162,3 @@ def _keep_aside(path: Path, now: datetime) -> Path | None:
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     return kept
-
-
-def _sync(folder: Path) -> None:
-    """Makes a rename in that folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

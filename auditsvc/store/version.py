@@ -1,5 +1,7 @@
 """Which version of the schema a file is of, and how it is brought to the newest one."""
 
+import os
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -22,23 +24,58 @@ def migrate(path: Path) -> None:
     """
     # SQLite's own locks do not do, because its switch to WAL fails at once while anyone else reads.
     with reported(path), alone(path.parent):
-        if path.exists() and is_current(path):
-            return
-        path.touch(mode=0o600)  # for its owner's eyes, as its folder, which may have been there before
-        with closing(connect(path, mode="rwc")) as db:
-            db.execute("pragma journal_mode = wal")
+        if not path.exists() or path.stat().st_size == 0:
+            _make(path)
+        elif not is_current(path):
+            _update(path)
+
+
+def _make(path: Path) -> None:
+    """Makes a new file beside its place, with nothing to lose but itself, and then puts it there."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # what a killed process left
+    new.touch(mode=0o600)  # for its owner's eyes, as its folder, which may have been there before
+    try:
+        with closing(connect(new)) as db:
+            db.execute("pragma synchronous = off")
+            db.execute("pragma journal_mode = memory")
             with transaction(db):
-                if db.count("sqlite_master", "true"):
-                    # What changes the schema is slow to import, and few files are old.
-                    from sqlite_utils import Database
+                create(db)
+                _mark(db)
+            db.execute("pragma journal_mode = wal")
+        sync(new)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
-                    from auditsvc.store.migrations import apply
 
-                    apply(Database(db, execute_plugins=False))
-                else:
-                    create(db)
-                db.execute(f"pragma application_id = {APPLICATION_ID}")
-                db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+def _update(path: Path) -> None:
+    # What changes the schema is slow to import, and few files are old.
+    from sqlite_utils import Database
+
+    from auditsvc.store.migrations import apply
+
+    with closing(connect(path)) as db:
+        db.execute("pragma journal_mode = wal")
+        with transaction(db):
+            apply(Database(db, execute_plugins=False))
+            _mark(db)
+
+
+def _mark(db: sqlite3.Connection) -> None:
+    db.execute(f"pragma application_id = {APPLICATION_ID}")
+    db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+
+
+def sync(place: Path) -> None:
+    """Makes what a file holds, or what a folder names, survive a power cut."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def is_current(path: Path) -> bool:

@@ -83,6 +83,17 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     Store.open(tmp_path).close()
 
 
+@pytest.mark.parametrize("left", ["auditsvc.db", "auditsvc.db.new"])
+def test_what_a_killed_process_left_is_made_anew(left: str, tmp_path: Path) -> None:
+    """An empty file, and one that was not finished, give way to a whole one."""
+    (tmp_path / left).write_bytes(b"half of a file" if left.endswith("new") else b"")
+    with Store.open(tmp_path) as store:
+        store.runs.add(make_run("run-1"), make_usage(), recorded=NOW)
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"auditsvc.db", "spool"}
+    assert (tmp_path / "auditsvc.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_views_are_made_anew_with_each_version(tmp_path: Path) -> None:
     """An older file's views give way to this version's; one that somebody added stays."""
     Store.open(tmp_path).close()
