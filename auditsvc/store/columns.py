@@ -13,12 +13,17 @@ except ImportError:
 ZstdError: type[Exception] = zstd.ZstdError
 """What :func:`decompress` raises for a frame that is damaged."""
 
+_LEVEL = 1
+"""The fastest, which makes samples as small as the usual one does, and a swagger by a tenth larger."""
+
 _counts = msgspec.json.Decoder(dict[str, int])
 
 
 def time_text(moment: datetime) -> str:
     """``2023-01-16T20:23:08.000000Z``: UTC, always with microseconds, so that text sorts as time does."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat(timespec='microseconds')[: -len('+00:00')]}Z"
 
 
 def optional_time_text(moment: datetime | None) -> str | None:
@@ -48,7 +53,7 @@ def parse_counts(text: str) -> Mapping[str, int]:
 
 def compress(data: bytes) -> bytes:
     """The data as one zstd frame."""
-    return bytes(zstd.compress(data))
+    return bytes(zstd.compress(data, _LEVEL))
 
 
 def decompress(frame: bytes) -> bytes:
