@@ -18,7 +18,7 @@ from typing import Any
 from auditsvc.errors import AuditsvcError
 from auditsvc.service import Service
 from auditsvc.service.schedule import LEASE
-from auditsvc.store import Lease
+from auditsvc.store.leases import Lease
 
 log = logging.getLogger(__name__)
 

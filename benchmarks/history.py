@@ -19,7 +19,9 @@ from auditsvc.fetch import read
 from auditsvc.ingest import Log
 from auditsvc.service import Service, open_service
 from auditsvc.service.runs import RunUpload
-from auditsvc.store import CostKind, ListKind, StoredResult
+from auditsvc.store.costs import CostKind
+from auditsvc.store.lists import ListKind
+from auditsvc.store.results import StoredResult
 
 DAYS = 730
 CI_RUNS = 8

@@ -20,7 +20,8 @@ from auditsvc.errors import StoreError
 from auditsvc.scheduler import start_scheduler
 from auditsvc.service import Service
 from auditsvc.service.schedule import KIND, LEASE
-from auditsvc.store import Job, JobState, Store
+from auditsvc.store import Store
+from auditsvc.store.jobs import Job, JobState
 from tests.conftest import REPOSITORY
 from tests.service.made import add_run, move_clock, put_documents, service_at
 

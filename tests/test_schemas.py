@@ -8,7 +8,8 @@ from marshmallow import Schema, ValidationError
 from auditsvc import schemas
 from auditsvc.core.runs import Run, RunKind
 from auditsvc.schemas import JOB_STATES, LIST_KINDS, AtArgumentsSchema, RunSchema, enveloped, listed, paged
-from auditsvc.store import JobState, ListKind
+from auditsvc.store.jobs import JobState
+from auditsvc.store.lists import ListKind
 
 NOON = datetime(2026, 1, 17, 12, tzinfo=UTC)
 

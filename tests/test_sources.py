@@ -17,7 +17,7 @@ from auditsvc.ingest import Log
 from auditsvc.service import Service
 from auditsvc.service.runs import RunUpload
 from auditsvc.sources import GivenInputs, StoreInputs
-from auditsvc.store import ListKind
+from auditsvc.store.lists import ListKind
 from tests.logs import NOON
 from tests.service.made import DAY, add_run, document, listing, put_documents, report_of, service_at
 

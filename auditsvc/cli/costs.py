@@ -10,7 +10,7 @@ from auditsvc.core.window import Window, parse_window
 from auditsvc.exports import explanation_text
 from auditsvc.fetch import read
 from auditsvc.service import Service, open_service
-from auditsvc.store import CostKind
+from auditsvc.store.costs import CostKind
 
 _HELP = {
     CostKind.ALLOCATIONS: "Put a response of /allocation/compute into the store.",

@@ -22,7 +22,7 @@ from auditsvc.ingest import Log
 from auditsvc.service import Service, open_service
 from auditsvc.service.reports import audit_reports
 from auditsvc.service.runs import RunUpload
-from auditsvc.store import ListKind
+from auditsvc.store.lists import ListKind
 
 _VERSION = "v1.20.2"
 _SWAGGER = "openapi-v2.json.gz"

@@ -9,7 +9,7 @@ from auditsvc.cli.options import OneOf, parse_time, store_options
 from auditsvc.config import Config
 from auditsvc.fetch import read
 from auditsvc.service import open_service
-from auditsvc.store import ListKind
+from auditsvc.store.lists import ListKind
 
 _from_option = click.option(
     "--from",

@@ -10,7 +10,7 @@ from auditsvc.errors import RequestError
 from auditsvc.exports.plain import render_table
 from auditsvc.service import open_service
 from auditsvc.service.access import parse_lifetime
-from auditsvc.store import Role, Token
+from auditsvc.store.tokens import Role, Token
 
 
 @click.group

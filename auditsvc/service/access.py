@@ -27,7 +27,8 @@ from auditsvc.errors import (
     UnauthorizedError,
 )
 from auditsvc.schemas import LIFETIME
-from auditsvc.store import Role, Store, Token
+from auditsvc.store import Store
+from auditsvc.store.tokens import Role, Token
 
 PREFIX = "auditsvc_"
 

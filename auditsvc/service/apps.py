@@ -20,7 +20,8 @@ from auditsvc.core.swagger import Operation, Swagger
 from auditsvc.errors import NotFoundError
 from auditsvc.exports.app_usage_csv import EXPORTS
 from auditsvc.sources import StoredCoverage
-from auditsvc.store import AppRecord, Store
+from auditsvc.store import Store
+from auditsvc.store.apps import AppRecord
 
 
 class AppOperation(msgspec.Struct, frozen=True):

@@ -22,7 +22,9 @@ from auditsvc.service.notify import StatusChange, find_changes
 from auditsvc.service.retention import whole_since
 from auditsvc.service.waivers import read_waivers
 from auditsvc.sources import StoreInputs
-from auditsvc.store import Job, Store, StoredResult
+from auditsvc.store import Store
+from auditsvc.store.jobs import Job
+from auditsvc.store.results import StoredResult
 
 
 def no_steps(_done: int, _total: int) -> None:

@@ -21,7 +21,8 @@ from auditsvc.core.usage import ExercisedBy
 from auditsvc.errors import NotFoundError, RequestError
 from auditsvc.service.coverage import Coverage
 from auditsvc.sources import StoredCoverage
-from auditsvc.store import ListKind, Store
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind
 
 
 class CoverageBreakdown(msgspec.Struct, frozen=True):

@@ -32,7 +32,8 @@ from auditsvc.errors import ConfigError, NotFoundError, ParseError, RequestError
 from auditsvc.fetch import read
 from auditsvc.service.audits import make_settings
 from auditsvc.sources import StoreInputs
-from auditsvc.store import CostDocument, CostKind, CostOrigin, CostRecord, Store
+from auditsvc.store import Store
+from auditsvc.store.costs import CostDocument, CostKind, CostOrigin, CostRecord
 
 _HOUR = timedelta(hours=1)
 _ROWS = (CostKind.ALLOCATIONS, CostKind.ASSETS)

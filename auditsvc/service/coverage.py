@@ -33,7 +33,9 @@ from auditsvc.core.releases import Minor, Release, parse_release, release_name
 from auditsvc.core.swagger import minor_version
 from auditsvc.errors import NotFoundError, RequestError
 from auditsvc.sources import StoredCoverage
-from auditsvc.store import CoverageOrigin, CoverageRecord, CoverageTable, ListKind, Store
+from auditsvc.store import Store
+from auditsvc.store.coverage import CoverageOrigin, CoverageRecord, CoverageTable
+from auditsvc.store.lists import ListKind
 
 _OPERATIONS = "PUT /swagger/<version>, or auditsvc import apisnoop FILE"
 _OLDER = "PUT /swagger/<version> of an older release, or auditsvc import apisnoop conformance-endpoints.json"

@@ -7,7 +7,9 @@ from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
 from auditsvc.core.swagger import Level, Operation, minor_version, parse_swagger
 from auditsvc.errors import NotFoundError
 from auditsvc.service.coverage import record_coverage
-from auditsvc.store import ListKind, ListRecord, Store, SwaggerRecord
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind, ListRecord
+from auditsvc.store.swaggers import SwaggerRecord
 
 
 class Documents:

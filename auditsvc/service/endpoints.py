@@ -26,7 +26,8 @@ from auditsvc.core.tally import agent_family
 from auditsvc.errors import NotFoundError
 from auditsvc.service.coverage import Coverage
 from auditsvc.sources import StoredCoverage
-from auditsvc.store import EndpointUser, Store
+from auditsvc.store import Store
+from auditsvc.store.endpoints import EndpointUser
 
 
 class EndpointDetail(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from typing import Unpack
 
 from auditsvc.errors import AuditsvcError, StoreError
 from auditsvc.service.log_fields import log_fields, logged_with
-from auditsvc.store import Job, JobState, Store
-from auditsvc.store.jobs import JobChanges
+from auditsvc.store import Store
+from auditsvc.store.jobs import Job, JobChanges, JobState
 
 log = logging.getLogger(__name__)
 

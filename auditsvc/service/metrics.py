@@ -29,7 +29,7 @@ from auditsvc.core.results import Status
 from auditsvc.core.runs import RunKind
 from auditsvc.service import Service
 from auditsvc.service.schedule import KIND
-from auditsvc.store import AuditFigures
+from auditsvc.store.figures import AuditFigures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

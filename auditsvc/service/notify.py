@@ -15,7 +15,7 @@ from auditsvc.config import NotifyConfig, NotifyFormat
 from auditsvc.core.results import Status
 from auditsvc.core.window import Window
 from auditsvc.fetch.http import why
-from auditsvc.store import StoredResult
+from auditsvc.store.results import StoredResult
 
 log = logging.getLogger(__name__)
 

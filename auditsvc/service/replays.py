@@ -11,7 +11,8 @@ from auditsvc.errors import NotFoundError
 from auditsvc.service.audits import code_version, no_steps
 from auditsvc.service.jobs import Steps
 from auditsvc.sources import RecordedStoreInputs, find_gone
-from auditsvc.store import Store, StoredResult
+from auditsvc.store import Store
+from auditsvc.store.results import StoredResult
 
 _NOT_RECORDED = "it was stored before inputs were recorded: run the audit again"
 _NO_TYPE = "this version has no such audit"

@@ -17,7 +17,9 @@ from auditsvc.core.window import Window
 from auditsvc.errors import RequestError
 from auditsvc.exports.report import AuditReport, Document, Finding, Place, Report, Seen, find_seen
 from auditsvc.service.audits import Audits
-from auditsvc.store import Ran, Store, StoredResult
+from auditsvc.store import Store
+from auditsvc.store.results import StoredResult
+from auditsvc.store.sets import Ran
 
 CI_RUNS = 6
 """In how many of so many CI runs an operation was exercised is told."""

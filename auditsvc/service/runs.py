@@ -18,8 +18,9 @@ from auditsvc.core.usage import OperationUsage, Usage
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, ParseError, RequestError, TooLargeError
 from auditsvc.ingest import Log, Progress, no_progress, read_usage, require_swagger
-from auditsvc.store import RunSummary, Store, StoredResult, UsedOperation
-from auditsvc.store.runs import RunFilters
+from auditsvc.store import Store
+from auditsvc.store.results import StoredResult
+from auditsvc.store.runs import RunFilters, RunSummary, UsedOperation
 
 if TYPE_CHECKING:  # what compares runs is not needed where one is taken in
     from auditsvc.core.beside import BesideRow, Only

@@ -18,7 +18,8 @@ from auditsvc.service.costs import CostService
 from auditsvc.service.jobs import Jobs
 from auditsvc.service.retention import Retention
 from auditsvc.service.sync import Sync
-from auditsvc.store import JobState, Store
+from auditsvc.store import Store
+from auditsvc.store.jobs import JobState
 
 log = logging.getLogger(__name__)
 

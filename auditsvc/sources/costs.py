@@ -19,7 +19,8 @@ from auditsvc.core.cost_json import (
 from auditsvc.core.costs import Aggregates, Allocation, Asset, CloudCost, CostHours, Costs, Origin, split_rows
 from auditsvc.core.window import Window
 from auditsvc.errors import NoDataError
-from auditsvc.store import CostKind, CostRecord, Store
+from auditsvc.store import Store
+from auditsvc.store.costs import CostKind, CostRecord
 
 NO_COSTS = "no cost data is stored for this window"
 

@@ -21,7 +21,9 @@ from auditsvc.core.endpoints import EndpointList, EndpointLists
 from auditsvc.core.gate import ConformanceTested, GatedRelease, gated_release
 from auditsvc.core.releases import Minor, Release, Releases, parse_release, release_name
 from auditsvc.core.swagger import Operation
-from auditsvc.store import ListKind, Store, SwaggerRecord
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind
+from auditsvc.store.swaggers import SwaggerRecord
 
 
 class StoredCoverage:

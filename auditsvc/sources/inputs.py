@@ -42,7 +42,9 @@ from auditsvc.errors import NoDataError
 from auditsvc.sources.costs import StoredCosts
 from auditsvc.sources.coverage import StoredCoverage
 from auditsvc.sources.given import NO_SUBMISSION, of_logs
-from auditsvc.store import ListKind, Store, SwaggerRecord
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind
+from auditsvc.store.swaggers import SwaggerRecord
 
 _TIME = "%Y-%m-%dT%H:%M:%S%z"
 

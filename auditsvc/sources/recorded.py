@@ -12,7 +12,8 @@ from auditsvc.core.window import Window
 from auditsvc.sources.costs import StoredCosts
 from auditsvc.sources.coverage import StoredCoverage
 from auditsvc.sources.inputs import StoreInputs
-from auditsvc.store import Store, SwaggerRecord
+from auditsvc.store import Store
+from auditsvc.store.swaggers import SwaggerRecord
 
 
 class RecordedStoreInputs(StoreInputs):

@@ -9,71 +9,32 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from auditsvc.errors import StoreError
-from auditsvc.store.apps import AppRecord, AppRecords
 from auditsvc.store.columns import json_text
 from auditsvc.store.connections import Connections
-from auditsvc.store.costs import CostDocument, CostDocuments, CostKind, CostOrigin, CostRecord
-from auditsvc.store.coverage import CoverageOrigin, CoverageRecord, CoverageRecords, CoverageTable
-from auditsvc.store.endpoints import EndpointRecords, EndpointUser
-from auditsvc.store.figures import AuditFigures, Figures, RunFigures
-from auditsvc.store.jobs import Job, JobRecords, JobState
-from auditsvc.store.leases import Lease, Leases
-from auditsvc.store.lists import ListKind, ListRecord, Lists
-from auditsvc.store.live import LiveBatches
-from auditsvc.store.policies import Policies
 from auditsvc.store.processes import Process, alone, living
-from auditsvc.store.results import StoredResult
-from auditsvc.store.runs import RunRecords, RunSummary, UsedOperation
-from auditsvc.store.sets import Ran, Sets
-from auditsvc.store.swaggers import SwaggerRecord, Swaggers
-from auditsvc.store.tokens import Role, Token, Tokens
 from auditsvc.store.version import migrate
 
-__all__ = [
-    "AppRecord",
-    "AppRecords",
-    "AuditFigures",
-    "CostDocument",
-    "CostDocuments",
-    "CostKind",
-    "CostOrigin",
-    "CostRecord",
-    "CoverageOrigin",
-    "CoverageRecord",
-    "CoverageRecords",
-    "CoverageTable",
-    "EndpointRecords",
-    "EndpointUser",
-    "Figures",
-    "Job",
-    "JobRecords",
-    "JobState",
-    "Lease",
-    "Leases",
-    "ListKind",
-    "ListRecord",
-    "Lists",
-    "LiveBatches",
-    "Policies",
-    "Ran",
-    "Role",
-    "RunFigures",
-    "RunRecords",
-    "RunSummary",
-    "Sets",
-    "Store",
-    "StoredResult",
-    "SwaggerRecord",
-    "Swaggers",
-    "Token",
-    "Tokens",
-    "UsedOperation",
-]
+if TYPE_CHECKING:
+    from auditsvc.store.apps import AppRecords
+    from auditsvc.store.costs import CostDocuments
+    from auditsvc.store.coverage import CoverageRecords
+    from auditsvc.store.endpoints import EndpointRecords
+    from auditsvc.store.figures import Figures
+    from auditsvc.store.jobs import JobRecords
+    from auditsvc.store.leases import Leases
+    from auditsvc.store.lists import Lists
+    from auditsvc.store.live import LiveBatches
+    from auditsvc.store.policies import Policies
+    from auditsvc.store.runs import RunRecords
+    from auditsvc.store.sets import Sets
+    from auditsvc.store.swaggers import Swaggers
+    from auditsvc.store.tokens import Tokens
 
 FILE_NAME = "auditsvc.db"
 
@@ -89,20 +50,6 @@ class Store:
         self.path = path
         self.process = process
         self._connections = Connections(path)
-        self.sets = Sets(self._connections)
-        self.runs = RunRecords(self._connections)
-        self.apps = AppRecords(self._connections)
-        self.swaggers = Swaggers(self._connections)
-        self.lists = Lists(self._connections)
-        self.live = LiveBatches(self._connections)
-        self.policies = Policies(self._connections)
-        self.costs = CostDocuments(self._connections)
-        self.coverage = CoverageRecords(self._connections)
-        self.endpoints = EndpointRecords(self._connections)
-        self.jobs = JobRecords(self._connections, process.name)
-        self.leases = Leases(self._connections)
-        self.tokens = Tokens(self._connections)
-        self.figures = Figures(self._connections)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -161,6 +108,104 @@ class Store:
         By a connection of its own: those that are open do not notice that the file was removed.
         """
         self._connections.check(patience)
+
+    @cached_property
+    def sets(self) -> "Sets":
+        """The AuditSets."""
+        from auditsvc.store.sets import Sets
+
+        return Sets(self._connections)
+
+    @cached_property
+    def runs(self) -> "RunRecords":
+        """The runs and what they used."""
+        from auditsvc.store.runs import RunRecords
+
+        return RunRecords(self._connections)
+
+    @cached_property
+    def apps(self) -> "AppRecords":
+        """What applications used."""
+        from auditsvc.store.apps import AppRecords
+
+        return AppRecords(self._connections)
+
+    @cached_property
+    def swaggers(self) -> "Swaggers":
+        """The swagger documents."""
+        from auditsvc.store.swaggers import Swaggers
+
+        return Swaggers(self._connections)
+
+    @cached_property
+    def lists(self) -> "Lists":
+        """The pending and the ineligible list."""
+        from auditsvc.store.lists import Lists
+
+        return Lists(self._connections)
+
+    @cached_property
+    def live(self) -> "LiveBatches":
+        """The events of live runs."""
+        from auditsvc.store.live import LiveBatches
+
+        return LiveBatches(self._connections)
+
+    @cached_property
+    def policies(self) -> "Policies":
+        """The audit policies."""
+        from auditsvc.store.policies import Policies
+
+        return Policies(self._connections)
+
+    @cached_property
+    def costs(self) -> "CostDocuments":
+        """The cost data."""
+        from auditsvc.store.costs import CostDocuments
+
+        return CostDocuments(self._connections)
+
+    @cached_property
+    def coverage(self) -> "CoverageRecords":
+        """What is known of the coverage of releases."""
+        from auditsvc.store.coverage import CoverageRecords
+
+        return CoverageRecords(self._connections)
+
+    @cached_property
+    def endpoints(self) -> "EndpointRecords":
+        """Who hit the endpoints."""
+        from auditsvc.store.endpoints import EndpointRecords
+
+        return EndpointRecords(self._connections)
+
+    @cached_property
+    def jobs(self) -> "JobRecords":
+        """The jobs."""
+        from auditsvc.store.jobs import JobRecords
+
+        return JobRecords(self._connections, self.process.name)
+
+    @cached_property
+    def leases(self) -> "Leases":
+        """What one process at a time does."""
+        from auditsvc.store.leases import Leases
+
+        return Leases(self._connections)
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """The access tokens."""
+        from auditsvc.store.tokens import Tokens
+
+        return Tokens(self._connections)
+
+    @cached_property
+    def figures(self) -> "Figures":
+        """What is told as metrics."""
+        from auditsvc.store.figures import Figures
+
+        return Figures(self._connections)
 
     def close(self) -> None:
         """Closes the connections of all threads; none may be at work in the store any more."""

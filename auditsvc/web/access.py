@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, request
 
 from auditsvc.errors import ForbiddenError, UnauthorizedError
-from auditsvc.store import Role
+from auditsvc.store.tokens import Role
 from auditsvc.web.blueprint import service
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

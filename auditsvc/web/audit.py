@@ -27,7 +27,7 @@ from auditsvc.schemas import (
     types_field,
     window_field,
 )
-from auditsvc.store import Job, JobState
+from auditsvc.store.jobs import Job, JobState
 from auditsvc.web.blueprint import URLENCODED, Blueprint, read_window, service
 
 blueprint = Blueprint(

@@ -18,7 +18,7 @@ from auditsvc.schemas import (
     enveloped,
     paged,
 )
-from auditsvc.store import CostKind, CostRecord
+from auditsvc.store.costs import CostKind, CostRecord
 from auditsvc.web.audit import blueprint as audits
 from auditsvc.web.blueprint import Blueprint, read_window, service
 from auditsvc.web.uploads import read_document

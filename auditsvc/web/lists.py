@@ -12,7 +12,7 @@ from auditsvc.schemas import (
     ListRecordSchema,
     enveloped,
 )
-from auditsvc.store import ListKind, ListRecord
+from auditsvc.store.lists import ListKind, ListRecord
 from auditsvc.web.blueprint import Blueprint, service
 from auditsvc.web.uploads import read_document
 

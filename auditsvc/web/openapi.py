@@ -13,7 +13,7 @@ from auditsvc.audits import AuditType, audit_types
 from auditsvc.core.results import AuditResult, AuditSet, MissingValue, Status, render_result, render_set
 from auditsvc.core.window import Window
 from auditsvc.schemas import ErrorSchema
-from auditsvc.store import Role
+from auditsvc.store.tokens import Role
 from auditsvc.web.access import READING, needed_role
 
 _DESCRIPTION = """\

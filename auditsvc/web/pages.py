@@ -13,7 +13,7 @@ from auditsvc.core.swagger import Level
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, RequestError, WindowError
 from auditsvc.schemas import MAX_BESIDE
-from auditsvc.store import StoredResult
+from auditsvc.store.results import StoredResult
 from auditsvc.web.blueprint import service
 
 blueprint = Blueprint("pages", __name__)

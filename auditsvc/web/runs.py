@@ -26,7 +26,7 @@ from auditsvc.schemas import (
     enveloped,
     paged,
 )
-from auditsvc.store import UsedOperation
+from auditsvc.store.runs import UsedOperation
 from auditsvc.web.audit import answer_sets, sets_of_run
 from auditsvc.web.blueprint import Blueprint, read_window, service
 from auditsvc.web.uploads import MULTIPART, read_upload

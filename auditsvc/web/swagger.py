@@ -14,7 +14,7 @@ from auditsvc.schemas import (
     enveloped,
     paged,
 )
-from auditsvc.store import SwaggerRecord
+from auditsvc.store.swaggers import SwaggerRecord
 from auditsvc.web.blueprint import Blueprint, service
 from auditsvc.web.uploads import read_document
 

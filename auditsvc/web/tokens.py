@@ -16,7 +16,7 @@ from auditsvc.schemas import (
     paged,
 )
 from auditsvc.service.access import parse_lifetime
-from auditsvc.store import Role
+from auditsvc.store.tokens import Role
 from auditsvc.web.blueprint import URLENCODED, Blueprint, service
 
 blueprint = Blueprint("tokens", __name__, url_prefix="/tokens", description="Access tokens: who may do what")

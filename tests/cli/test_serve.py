@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from auditsvc.service import utc_now
-from auditsvc.store import JobState, Store
+from auditsvc.store import Store
+from auditsvc.store.jobs import JobState
 from tests.cli.conftest import CommandLine, Server
 
 TIMEOUT = 30

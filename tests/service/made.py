@@ -15,7 +15,7 @@ from auditsvc.core.window import Window
 from auditsvc.ingest import Log
 from auditsvc.service import Service, open_service
 from auditsvc.service.runs import RunUpload
-from auditsvc.store import ListKind
+from auditsvc.store.lists import ListKind
 from tests.logs import NOON, event, stream_of
 
 DAY = Window.day(NOON)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from auditsvc.config import AccessMode, Config
 from auditsvc.errors import ConfigError, ForbiddenError, RequestError, TooManyError, UnauthorizedError
 from auditsvc.service.access import Access, RateLimit, parse_lifetime
-from auditsvc.store import Role, Store
+from auditsvc.store import Store
+from auditsvc.store.tokens import Role
 from tests.store.made import NOW
 
 ADMIN = "0123456789abcdef"

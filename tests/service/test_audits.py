@@ -15,7 +15,8 @@ from auditsvc.errors import NotFoundError, RequestError
 from auditsvc.service import Service
 from auditsvc.service import audits as module
 from auditsvc.service.audits import make_settings
-from auditsvc.store import JobState, ListKind
+from auditsvc.store.jobs import JobState
+from auditsvc.store.lists import ListKind
 from tests.logs import NOON
 from tests.service.made import (
     CONFORMANCE,

@@ -11,7 +11,7 @@ from pytest_httpserver import HTTPServer
 from auditsvc.core.window import Window
 from auditsvc.errors import AuditsvcError, ConfigError, FetchError, NotFoundError, ParseError
 from auditsvc.service import Service
-from auditsvc.store import CostKind, CostOrigin
+from auditsvc.store.costs import CostKind, CostOrigin
 from tests.audits.days import COST_AUDITS, DAY, Day, consistent_day, document
 from tests.service.made import service_at
 

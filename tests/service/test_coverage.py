@@ -13,7 +13,8 @@ from auditsvc.errors import NotFoundError, ParseError, RequestError
 from auditsvc.ingest import Log
 from auditsvc.service import Service
 from auditsvc.service.runs import RunUpload
-from auditsvc.store import CoverageOrigin, ListKind
+from auditsvc.store.coverage import CoverageOrigin
+from auditsvc.store.lists import ListKind
 from tests.logs import E2E, NOON, event
 from tests.service.made import API, DAY, VERBS, add_run, as_log, document, listing, move_clock, report_of
 

@@ -5,7 +5,7 @@ import pytest
 from auditsvc.core.swagger import Level
 from auditsvc.errors import NotFoundError, ParseError, RequestError
 from auditsvc.service import Service
-from auditsvc.store import ListKind
+from auditsvc.store.lists import ListKind
 from tests.logs import NOON
 from tests.service.made import API, document, listing, move_clock
 

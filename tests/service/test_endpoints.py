@@ -9,7 +9,8 @@ from auditsvc.core.runs import Run, RunKind
 from auditsvc.errors import NotFoundError, RequestError
 from auditsvc.service import Service
 from auditsvc.service.runs import RunUpload
-from auditsvc.store import EndpointUser, ListKind
+from auditsvc.store.endpoints import EndpointUser
+from auditsvc.store.lists import ListKind
 from tests.logs import E2E, event
 from tests.service.made import API, VERBS, add_run, as_log, document, listing
 from tests.service.test_coverage import NAME, YAML, add_tested, put_published, put_releases

@@ -8,7 +8,8 @@ import pytest
 from auditsvc.errors import NotFoundError, RequestError
 from auditsvc.service import Service
 from auditsvc.service.jobs import Jobs, Steps
-from auditsvc.store import Job, JobState, Store
+from auditsvc.store import Store
+from auditsvc.store.jobs import Job, JobState
 from tests.service.made import move_clock
 
 

@@ -17,7 +17,7 @@ from auditsvc.core.results import Status
 from auditsvc.core.runs import RunKind
 from auditsvc.service import Service
 from auditsvc.service.notify import Notifier, StatusChange, render_changes
-from auditsvc.store import ListKind
+from auditsvc.store.lists import ListKind
 from tests.service.made import DAY, PENDING, TOTAL, add_run, listing, put_documents, service_at
 
 CHANGE = StatusChange(

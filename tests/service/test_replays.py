@@ -17,7 +17,8 @@ from auditsvc.core.runs import Run, RunKind
 from auditsvc.errors import NotFoundError
 from auditsvc.service import Service
 from auditsvc.service import replays as module
-from auditsvc.store import CostKind, ListKind
+from auditsvc.store.costs import CostKind
+from auditsvc.store.lists import ListKind
 from tests.logs import NOON
 from tests.service.made import (
     COSTS,

@@ -15,7 +15,7 @@ from auditsvc.errors import InputError, NotFoundError, ParseError, RequestError,
 from auditsvc.ingest import Log
 from auditsvc.service import Service
 from auditsvc.service.runs import MAX_POLICY_BYTES, RunUpload
-from auditsvc.store import ListKind
+from auditsvc.store.lists import ListKind
 from tests.logs import NOON, event
 from tests.service.made import (
     DAY,

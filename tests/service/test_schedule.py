@@ -13,7 +13,7 @@ from auditsvc.core.runs import RunKind
 from auditsvc.errors import AuditsvcError, ConfigError
 from auditsvc.service import Service
 from auditsvc.service.schedule import KIND, PlannedRun
-from auditsvc.store import Job, JobState
+from auditsvc.store.jobs import Job, JobState
 from tests.gcs import FakeGcs
 from tests.logs import NOON
 from tests.service.made import add_run, move_clock, put_documents, service_at

@@ -15,7 +15,9 @@ from auditsvc.core.runs import Run, RunKind
 from auditsvc.core.swagger import parse_swagger
 from auditsvc.core.usage import OperationUsage, Usage
 from auditsvc.core.window import Window
-from auditsvc.store import ListKind, Store, StoredResult
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind
+from auditsvc.store.results import StoredResult
 
 NOW = datetime(2023, 1, 16, 20, 23, 8, 5, tzinfo=UTC)
 DAY = Window.day(NOW)

@@ -5,7 +5,8 @@ import pytest
 from auditsvc.core.runs import RunKind
 from auditsvc.core.usage import OperationUsage, Usage
 from auditsvc.errors import NotFoundError
-from auditsvc.store import AppRecord, Store
+from auditsvc.store import Store
+from auditsvc.store.apps import AppRecord
 from tests.store.made import NOW, hold_swagger, make_run, make_usage
 from tests.store.test_views import ask
 

@@ -11,8 +11,9 @@ from sqlite_utils import Database
 
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, StoreError
-from auditsvc.store import CostDocument, CostKind, CostOrigin, CostRecord, Store
+from auditsvc.store import Store
 from auditsvc.store.connections import connect
+from auditsvc.store.costs import CostDocument, CostKind, CostOrigin, CostRecord
 from auditsvc.store.migrations import migrations
 from auditsvc.store.version import APPLICATION_ID
 from tests.store.made import NOW, looking_into, on, undone

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from auditsvc.core.apisnoop import ImportedEndpoint
 from auditsvc.core.conformance import ConformanceTest
 from auditsvc.core.coverage import EndpointHistory
-from auditsvc.store import CoverageOrigin, CoverageRecord, CoverageTable, Store
+from auditsvc.store import Store
+from auditsvc.store.coverage import CoverageOrigin, CoverageRecord, CoverageTable
 from tests.store.made import NOW, hold_swagger, looking_into, make_run, make_usage
 
 NAME = "[sig-node] Pods run [Conformance]"

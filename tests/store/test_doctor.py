@@ -10,10 +10,12 @@ from auditsvc.core.conformance import ConformanceTest
 from auditsvc.core.coverage import EndpointHistory
 from auditsvc.core.runs import BaselineRule
 from auditsvc.errors import StoreError
-from auditsvc.store import CostDocument, CostKind, CostOrigin, Role, Store, Token
+from auditsvc.store import Store
 from auditsvc.store.columns import compress
+from auditsvc.store.costs import CostDocument, CostKind, CostOrigin
 from auditsvc.store.coverage import CoverageOrigin, CoverageRecord, CoverageTable
 from auditsvc.store.doctor import MOST_TOLD, Examined, examine
+from auditsvc.store.tokens import Role, Token
 from auditsvc.store.version import SCHEMA_VERSION
 from tests.store.made import DAY, NOW, keep_list, keep_swagger, make_result, make_run, make_usage
 

@@ -6,7 +6,8 @@ from auditsvc.core.apisnoop import ImportedEndpoint
 from auditsvc.core.endpoint_tests import EndpointUse
 from auditsvc.core.runs import RunKind
 from auditsvc.core.usage import Usage
-from auditsvc.store import EndpointUser, Store
+from auditsvc.store import Store
+from auditsvc.store.endpoints import EndpointUser
 from tests.store.made import NOW, make_run, make_usage
 
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 from auditsvc.core.results import Status
 from auditsvc.core.runs import RunKind
 from auditsvc.core.window import Window
-from auditsvc.store import AuditFigures, JobState, RunFigures, Store
+from auditsvc.store import Store
+from auditsvc.store.figures import AuditFigures, RunFigures
+from auditsvc.store.jobs import JobState
 from tests.store.made import DAY, NOW, make_failure, make_result, make_run, make_usage
 
 

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from auditsvc.errors import NotFoundError
-from auditsvc.store import Job, JobState, Store
+from auditsvc.store import Store
+from auditsvc.store.jobs import Job, JobState
 from tests.store.made import NOW
 
 LATER = NOW + timedelta(seconds=3)

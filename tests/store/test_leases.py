@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from auditsvc.store import Lease, Store
+from auditsvc.store import Store
+from auditsvc.store.leases import Lease
 from tests.store.made import NOW
 
 LATER = NOW + timedelta(seconds=10)

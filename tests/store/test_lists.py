@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from auditsvc.core.endpoints import EndpointList, parse_endpoint_list
 from auditsvc.errors import NotFoundError
-from auditsvc.store import ListKind, Store
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind
 from tests.store.made import NOW, hold_list, keep_list, looking_into, make_run, make_usage, on, undone
 
 PENDING, INELIGIBLE = ListKind

@@ -13,7 +13,9 @@ from auditsvc.core.swagger import Level
 from auditsvc.core.usage import OperationUsage, Sample, Usage
 from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError
-from auditsvc.store import ListKind, RunSummary, Store
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind
+from auditsvc.store.runs import RunSummary
 from tests.store.made import (
     DAY,
     NOW,

@@ -4,7 +4,8 @@ import pytest
 
 from auditsvc.errors import NotFoundError
 from auditsvc.schemas import TOKEN_ROLES
-from auditsvc.store import Role, Store, Token
+from auditsvc.store import Store
+from auditsvc.store.tokens import Role, Token
 from tests.store.made import NOW
 
 LATER = NOW + timedelta(days=1)

@@ -16,7 +16,8 @@ from auditsvc.core.results import AuditResult
 from auditsvc.core.runs import RunKind
 from auditsvc.core.swagger import Level, Operation, Swagger, minor_version, parse_swagger
 from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Usage
-from auditsvc.store import ListKind, Store
+from auditsvc.store import Store
+from auditsvc.store.lists import ListKind
 from auditsvc.store.views import VIEWS
 from tests.store.made import (
     NOW,

@@ -20,7 +20,7 @@ from werkzeug.routing import Rule
 from auditsvc.config import AccessMode
 from auditsvc.service import Service
 from auditsvc.service.access import Access
-from auditsvc.store import Role
+from auditsvc.store.tokens import Role
 from auditsvc.web import create_app, openapi_document
 from tests.web.made import data_of, log_bytes, message_of, swagger_bytes
 

@@ -15,7 +15,7 @@ from auditsvc.core.costs import Origin
 from auditsvc.core.results import Status
 from auditsvc.schemas import COST_KINDS, COST_ORIGINS
 from auditsvc.service import Service, open_service
-from auditsvc.store import CostKind, CostOrigin
+from auditsvc.store.costs import CostKind, CostOrigin
 from auditsvc.web import create_app
 from tests.audits.days import COST_AUDITS, DAY, Day, consistent_day, document
 from tests.audits.test_cost_audits import BARE, VERDICTS, faulty

@@ -4,7 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from auditsvc.schemas import COVERAGE_ORIGINS, COVERAGE_TABLES
-from auditsvc.store import CoverageOrigin, CoverageTable
+from auditsvc.store.coverage import CoverageOrigin, CoverageTable
 from tests.web.made import SWAGGER, data_of, message_of, swagger_bytes
 
 YAML = """

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from auditsvc.audits import audit_types
 from auditsvc.service import Service
-from auditsvc.store import Role
+from auditsvc.store.tokens import Role
 from auditsvc.web import openapi_document
 from tests.conftest import REPOSITORY
 from tests.web.made import message_of

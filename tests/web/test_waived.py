@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from auditsvc.core.results import AuditResult, Status, WaivedFinding, render_result
 from auditsvc.core.window import Window
 from auditsvc.service import Service
-from auditsvc.store import StoredResult
+from auditsvc.store.results import StoredResult
 from tests.web.test_pages import open_page
 
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
