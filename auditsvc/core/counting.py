@@ -215,7 +215,7 @@ class Counting:
         staged = batch.decoded.staged
         self.events += len(staged)
         self._time.follow(staged)
-        positions, (events, received, _) = self._find_completions(batch)
+        positions, (events, received, *_) = self._find_completions(batch)
         if self._start is not None:
             self._start.note(staged)
         if not events:
@@ -551,7 +551,7 @@ class _LaterHeads:
 
 def _completes(at: int, ends: Mapping[str, int], batch: Events) -> bool:
     """Whether an opening event's request is complete after the batch; ``ends`` are its completions."""
-    events, received, staged = batch
+    events, received, staged, _ = batch
     end = ends.get(received[at])
     if end is None or events[end].audit_id != events[at].audit_id:
         return False

@@ -92,11 +92,16 @@ def decode(line: bytes) -> AuditEvent:
 
 
 class Events(NamedTuple):
-    """Audit events, and the columns of their two times."""
+    """Audit events, and the columns of their two times.
+
+    ``source`` is what they were decoded from, kept for as long as they are: given back at once, its memory
+    would go to the samples of their lines, and each block that follows would take new one.
+    """
 
     events: list[AuditEvent]
     received: list[str]
     staged: list[str]
+    source: bytes = b""
 
     def cut(self, start: int, end: int) -> "Events":
         """Those of them between two positions."""
@@ -139,7 +144,7 @@ def decode_lines(block: bytes) -> Events | None:
     except AttributeError:  # a number where an event belongs
         return None
     staged = [event.staged for event in events]
-    return Events(events, received, staged) if _all_uniform(received + staged) else None
+    return Events(events, received, staged, marked) if _all_uniform(received + staged) else None
 
 
 def uniform_time(text: str | None) -> str:
