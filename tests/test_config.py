@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from rich.pretty import pretty_repr
 
 from auditsvc.config import AccessMode, Config, LogFormat, LogLevel, load_config
 from auditsvc.config.schema import ConfigSchema
@@ -141,6 +142,7 @@ def test_token(tmp_path: Path, default: Config) -> None:
     config = load_config({"AUDITSVC_TOKEN": "hush"}, home=tmp_path)
     assert config == replace(default, token="hush")
     assert "hush" not in repr(config)
+    assert "hush" not in pretty_repr(config)
     with pytest.raises(ConfigError, match="token: Unknown field"):
         with_file(tmp_path, "token: hush")
 
@@ -157,6 +159,7 @@ def test_admin_token(text: str, tmp_path: Path, default: Config) -> None:
         config = load_config(environ, home=tmp_path)
         assert config == replace(default, admin_token=text.strip())
         assert text.strip() not in repr(config)
+        assert text.strip() not in pretty_repr(config)
     with pytest.raises(ConfigError, match="admin_token: Unknown field"):
         with_file(tmp_path, f"admin_token: {ADMIN}")
 

@@ -160,6 +160,30 @@ class TestParts:
         assert sum(lengths) > len(recorded) / 10
 
     @pytest.mark.usefixtures("many_parts")
+    def test_rotated_meanwhile(
+        self,
+        tmp_path: Path,
+        swagger: Swagger,
+        recorded: bytes,
+        expected: Usage,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A log in whose place another one is put meanwhile is counted to its end, and the other one not."""
+
+        def rotate(*given: Any) -> Iterator[Range]:
+            for tail in take_over(*given):  # by now the worker is at work
+                (tmp_path / "audit.log").rename(tmp_path / f"{tail.start}.log")
+                write(tmp_path, event("other") * 5000)
+                yield tail
+
+        take_over = auditsvc.ingest.parts._take_over
+        monkeypatch.setattr(auditsvc.ingest.parts, "_take_over", rotate)
+        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(0.005))
+        log = write(tmp_path, recorded)
+        assert count_logs([log], swagger, jobs=2, sampled=True) == expected
+        assert len([*tmp_path.iterdir()]) > 1
+
+    @pytest.mark.usefixtures("many_parts")
     def test_unsampled(self, tmp_path: Path, swagger: Swagger, recorded: bytes, expected: Usage) -> None:
         """Without samples, too."""
         usage = count_logs([write(tmp_path, recorded)], swagger, jobs=2)

@@ -62,6 +62,9 @@ class _Secretive(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
 
 class SyncJob(msgspec.Struct, frozen=True, kw_only=True):
     """A Prow job whose builds are taken in as runs of a kind, and where the documents that they bring are.

@@ -121,12 +121,20 @@ class Range(msgspec.Struct, frozen=True):
         InputError where the log cannot be read.
         """
         with self.log.opened() as stream:
-            start = self.start
+            if self.length is not None:
+                yield from blocks_between(stream, self.start, self.start + self.length)
+                return
             if self.log.path is not None and _is_file(stream):
-                end = os.fstat(stream.fileno()).st_size if self.length is None else start + self.length
-                start = yield from _blocks_of_file(stream.fileno(), start, end)
-                stream.seek(start)
-            yield from _blocks(stream, None if self.length is None else self.start + self.length - start)
+                size = os.fstat(stream.fileno()).st_size
+                stream.seek((yield from _blocks_of_file(stream.fileno(), self.start, size)))
+            yield from _blocks(stream, None)
+
+
+def blocks_between(stream: IO[bytes], start: int, end: int) -> Iterator[bytes]:
+    """Blocks of whole lines of an open plain file, between two places of it; TOO_LONG for a line that is."""
+    start = yield from _blocks_of_file(stream.fileno(), start, end)
+    stream.seek(start)
+    yield from _blocks(stream, end - start)
 
 
 def no_event(log: Log) -> InputError:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ctypes import Array, Structure, c_longlong, c_ulonglong
 from tempfile import TemporaryFile
 from threading import Thread
@@ -23,7 +23,7 @@ from auditsvc.core.counting import Counting, Part
 from auditsvc.core.mapper import OperationMapper
 from auditsvc.core.swagger import Swagger
 from auditsvc.errors import WorkerError
-from auditsvc.ingest.logs import BLOCK_BYTES, TOO_LONG, Log, Range, no_event
+from auditsvc.ingest.logs import BLOCK_BYTES, TOO_LONG, Log, Range, blocks_between, no_event
 from auditsvc.ingest.progress import Progress, count_range
 
 SMALLEST_PART = 16 << 20
@@ -53,21 +53,23 @@ def count_parts(
     counting = Counting(mapper, sampled=sampled)
     watch = _Watch(progress, workers=min(jobs, len(parts)) - 1)
     shared = _FORK.RawArray(_Shared, [_Shared.of(part) for part in parts])
-    with _workers(mapper, watch.counters, shared) as workers:
+    with ExitStack() as opened, _workers(mapper, watch.counters, shared) as workers:
         given = {
             at: workers[at % jobs - 1].submit(at, part, sampled=sampled, followed=at + 1 < len(parts))
             for at, part in enumerate(parts)
             if at % jobs and part.log.path is not None
         }
+        # Once: whoever rotates a log puts another one in its place.
+        streams = {at: opened.enter_context(parts[at].log.opened()) for at in given if parts[at].length}
         for at, part in enumerate(parts):
             if at in given:
-                tails = [
-                    _count_tail(tail, mapper, watch, sampled=sampled)
-                    for tail in _take_over(part, shared[at], given[at], watch)
-                ]
+                tails: list[Part] = []
+                for tail in _take_over(part, shared[at], given[at], streams.get(at), watch):
+                    own = Counting(mapper, file=tail.log.name, sampled=sampled, handing_on=True)
+                    tails.append(_count_tail(tail, streams[at], own, watch))
                 counting.append(_result_of(part, workers[at % jobs - 1], given[at]))
-                for tail in reversed(tails):
-                    counting.append(tail)
+                for counted in reversed(tails):
+                    counting.append(counted)
                 watch()
             else:
                 count_range(part, counting, watch)
@@ -146,11 +148,13 @@ class _Worker:
         self._file.close()
 
 
-def _take_over(part: Range, shared: _Shared, future: _Place, watch: _Watch) -> Iterator[Range]:
+def _take_over(
+    part: Range, shared: _Shared, future: _Place, stream: IO[bytes] | None, watch: _Watch
+) -> Iterator[Range]:
     """Waits for the worker that counts a part; meanwhile what it leaves of the part's end, the last first."""
     while not future.done():
         end = shared.end
-        wanted = _middle_of_rest(part, shared)
+        wanted = None if stream is None else _middle_of_rest(stream, shared)
         if wanted is None:
             wait([future], timeout=POLL_SECONDS)
         else:
@@ -163,19 +167,18 @@ def _take_over(part: Range, shared: _Shared, future: _Place, watch: _Watch) -> I
         watch()
 
 
-def _middle_of_rest(part: Range, shared: _Shared) -> int | None:
+def _middle_of_rest(stream: IO[bytes], shared: _Shared) -> int | None:
     """Where the second half begins of what is not counted yet; None where it is too little."""
     rest = shared.end - shared.counted
-    if part.length is None or rest < 2 * SMALLEST_PART:
+    if rest < 2 * SMALLEST_PART:
         return None
-    with part.log.opened() as stream:
-        middle = _line_start(stream, shared.end - rest // 2)
+    middle = _line_start(stream, shared.end - rest // 2)
     return middle if middle < shared.end else None
 
 
-def _count_tail(tail: Range, mapper: OperationMapper, watch: _Watch, *, sampled: bool) -> Part:
-    counting = Counting(mapper, file=tail.log.name, sampled=sampled, handing_on=True)
-    count_range(tail, counting, watch)
+def _count_tail(tail: Range, stream: IO[bytes], counting: Counting, watch: _Watch) -> Part:
+    end = tail.start + (tail.length or 0)
+    count_range(tail, counting, watch, blocks=blocks_between(stream, tail.start, end))
     return counting.hand_on()
 
 
@@ -281,20 +284,22 @@ def _kept_blocks(part: Range, shared: _Shared) -> Iterator[bytes]:
     """The blocks of a part, or those up to where the parent takes over."""
     if part.length is None:
         yield from part.blocks()
-    while shared.counted < shared.end:
-        blocks = Range(part.log, shared.counted, shared.end - shared.counted).blocks()
-        for block in blocks:
-            yield block
-            if block is TOO_LONG:
-                shared.counted = shared.end  # in truth nobody knows, so that nothing can be taken over
-                yield from blocks
-                return
-            shared.counted += len(block)
-            if shared.wanted < shared.end:
-                shared.end = max(shared.wanted, shared.counted)
-                break
-        else:
-            return  # as much as there was: the file was cut meanwhile
+        return
+    with part.log.opened() as stream:
+        while shared.counted < shared.end:
+            blocks = blocks_between(stream, shared.counted, shared.end)
+            for block in blocks:
+                yield block
+                if block is TOO_LONG:
+                    shared.counted = shared.end  # in truth nobody knows, so that nothing can be taken over
+                    yield from blocks
+                    return
+                shared.counted += len(block)
+                if shared.wanted < shared.end:
+                    shared.end = max(shared.wanted, shared.counted)
+                    break
+            else:
+                return  # as much as there was: the file was cut meanwhile
 
 
 def _count_part(number: int, part: Range, *, sampled: bool, followed: bool) -> tuple[int, int]:

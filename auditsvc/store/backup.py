@@ -13,7 +13,7 @@ from auditsvc.store import FILE_NAME, Store
 from auditsvc.store.connections import connect, look_into, reported
 from auditsvc.store.doctor import damage
 from auditsvc.store.processes import Process, alone, living
-from auditsvc.store.version import APPLICATION_ID, is_current, migrate, sync
+from auditsvc.store.version import APPLICATION_ID, drop_logs, is_current, migrate, sync
 
 _STEP_PAGES = 1024
 
@@ -152,6 +152,7 @@ def _keep_aside(path: Path, now: datetime) -> Path | None:
     It loses its own only to the new one, so that there is a store whenever this is cut off.
     """
     if not path.exists():
+        drop_logs(path)
         return None
     with suppress(sqlite3.DatabaseError), closing(connect(path)) as db:
         db.execute("pragma wal_checkpoint(truncate)").fetchall()  # a damaged one keeps its log
@@ -159,6 +160,5 @@ def _keep_aside(path: Path, now: datetime) -> Path | None:
     for suffix in ("", "-wal"):
         if Path(f"{path}{suffix}").exists():
             os.link(f"{path}{suffix}", f"{kept}{suffix}")
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    drop_logs(path)
     return kept

@@ -127,6 +127,15 @@ def _check_pages(db: Database, _progress: Progress) -> tuple[str, list[Problem]]
     return f"{pages} pages", [Problem(found, RESTORE) for found in damage(db)]
 
 
+_NAMELESS = """
+    select 1 from usage u where u.run = ? and case when json_valid(u.tests) then exists (
+        select 1 from json_each(u.tests) t where not exists (
+            select 1 from run_tests n where n.run = u.run and n.number = t.key
+        )
+    ) else true end limit 1
+"""
+
+
 def _check_runs(db: Database, progress: Progress) -> tuple[str, list[Problem]]:
     """A run's totals are the sums of its rows; its log's figures and its samples can be read."""
     again = "delete the run and ingest its log again"
@@ -146,6 +155,8 @@ def _check_runs(db: Database, progress: Progress) -> tuple[str, list[Problem]]:
                 )
             )
         problems += _broken(f"the figures of run {run}'s log", again, read_totals, db, run)
+        if db.execute(_NAMELESS, (run,)).fetchone():
+            problems.append(Problem(f"run {run} has requests of tests that it does not name", again))
         problems += _broken(f"the sampled events of run {run}", again, read_samples_of, db, run, "")
     return f"{len(rows)} runs", problems
 

@@ -24,8 +24,8 @@ def migrate(path: Path) -> None:
     """
     # SQLite's own locks do not do, because its switch to WAL fails at once while anyone else reads.
     with reported(path), alone(path.parent):
-        if not path.exists() or path.stat().st_size == 0:
-            _make(path)
+        if not path.exists():
+            _make(path.resolve())  # where a link leads
         elif not is_current(path):
             _update(path)
 
@@ -44,6 +44,7 @@ def _make(path: Path) -> None:
                 _mark(db)
             db.execute("pragma journal_mode = wal")
         sync(new)
+        drop_logs(path)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)
@@ -67,6 +68,12 @@ def _update(path: Path) -> None:
 def _mark(db: sqlite3.Connection) -> None:
     db.execute(f"pragma application_id = {APPLICATION_ID}")
     db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+
+
+def drop_logs(path: Path) -> None:
+    """Removes what stands beside a file that is gone or goes: SQLite would read it into the next one."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def sync(place: Path) -> None:

@@ -1,5 +1,7 @@
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -109,3 +111,33 @@ def test_unfinished_jobs_of_a_backup_are_interrupted(store: Store, tmp_path: Pat
     restore(tmp_path / "b", tmp_path / "new", now=NOW, progress=no_progress)
     with Store.open(tmp_path / "new") as restored:
         assert restored.jobs.get(job.id).state == "interrupted"
+
+
+def crash(folder: Path, *, again: bool) -> None:
+    """Kills a process that has written much to the store there, and removes the file, but not its log."""
+    script = (
+        "import os, sys; from pathlib import Path; from auditsvc.store import Store\n"
+        "store = Store.open(Path(sys.argv[1]))\n"
+        "db = store._connections._database(); db.execute('pragma wal_autocheckpoint = 0')\n"
+        "db.execute('create table if not exists filler (text)')\n"
+        "for _ in range(50): db.execute('insert into filler values (hex(randomblob(20000)))')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    for _ in range(1 + again):  # the second one's log does not hold the whole schema
+        subprocess.run([sys.executable, "-c", script, folder], check=False)
+    assert (folder / f"{FILE_NAME}-wal").stat().st_size > 0
+    (folder / FILE_NAME).unlink()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_log_of_a_store_that_is_gone(again: bool, backup: Path, tmp_path: Path) -> None:
+    """Neither a new store nor a restored one gets what a killed process had written to the one before."""
+    for name in ("new", "restored"):
+        crash(tmp_path / name, again=again)
+    restore(backup, tmp_path / "restored", now=NOW, progress=no_progress)
+    for name, runs in (("new", 0), ("restored", 1)):
+        with Store.open(tmp_path / name) as store:
+            assert store.runs.find()[1] == runs
+        with closing(sqlite3.connect(tmp_path / name / FILE_NAME)) as conn:
+            assert conn.execute("pragma integrity_check").fetchall() == [("ok",)]
+            assert not conn.execute("select 1 from sqlite_master where name = 'filler'").fetchall()

@@ -128,6 +128,12 @@ def test_a_whole_store(folder: Path) -> None:
             "counts 1 requests, 1 of them mapped, and its rows 7 and 7",
         ),
         ("delete from usage", "runs", "run run-1 counts 1 requests, 1 of them mapped, and its rows 0 and 0"),
+        (
+            "update usage set tests = '{\"7\": 1}'",
+            "runs",
+            "run run-1 has requests of tests that it does not name",
+        ),
+        ("update usage set tests = '{'", "runs", "run run-1 has requests of tests that it does not name"),
         ("update samples set events = :short", "runs", "the sampled events of run run-1 cannot be trusted: "),
         ("delete from samples", "runs", "the sampled events of run run-1 cannot be trusted: "),
         ("update swaggers set document = :frame", "swaggers", "it is not the content of its hash"),

@@ -89,9 +89,23 @@ def test_what_a_killed_process_left_is_made_anew(left: str, tmp_path: Path) -> N
     (tmp_path / left).write_bytes(b"half of a file" if left.endswith("new") else b"")
     with Store.open(tmp_path) as store:
         store.runs.add(make_run("run-1"), make_usage(), recorded=NOW)
-    files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"auditsvc.db", "spool"}
+    assert {path.name for path in tmp_path.iterdir()} == {"auditsvc.db", "spool"}
+
+
+def test_a_new_file_is_its_owners(tmp_path: Path) -> None:
+    """Whatever its folder lets others see."""
+    Store.open(tmp_path).close()
     assert (tmp_path / "auditsvc.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    """A file that a link names, on another disk maybe, is made where the link leads."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "auditsvc.db").symlink_to(tmp_path / "disk" / "real.db")
+    Store.open(tmp_path / "data").close()
+    assert (tmp_path / "data" / "auditsvc.db").is_symlink()
+    assert (tmp_path / "disk" / "real.db").stat().st_size > 0
 
 
 def test_views_are_made_anew_with_each_version(tmp_path: Path) -> None:
