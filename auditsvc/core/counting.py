@@ -34,7 +34,7 @@ from auditsvc.core.events import (
 )
 from auditsvc.core.log_time import BACKWARDS_SLACK, LogTime
 from auditsvc.core.mapper import OperationMapper, Unmapped
-from auditsvc.core.recent import REPEAT_WINDOW, Key, Recent, within_repeat_window
+from auditsvc.core.recent import REPEAT_WINDOW, Block, Key, Recent, within_repeat_window
 from auditsvc.core.tally import (
     SAMPLES,
     Agent,
@@ -97,8 +97,8 @@ class _Open(msgspec.Struct, frozen=True, gc=False):
 
 # A completion that an earlier part of the log may have seen too, or seen opened; its stage time.
 _Head = tuple[Key, str, _Request]
-# Many of them by column: keys, stage times, targets, agents, codes, and by position what is deprecated.
-_Heads = tuple[list[Key], list[str], list[Target], list[Agent], list[int | None], Mapping[int, _Deprecated]]
+# Many of them: what completed and, by column, targets, agents, codes, and by position what is deprecated.
+_Heads = tuple[Block, list[Target], list[Agent], list[int | None], Mapping[int, _Deprecated]]
 
 
 class Part(msgspec.Struct):
@@ -215,17 +215,18 @@ class Counting:
         staged = batch.decoded.staged
         self.events += len(staged)
         self._time.follow(staged)
-        positions, (events, received, *_) = self._find_completions(batch)
+        positions, completed = self._find_completions(batch)
         if self._start is not None:
             self._start.note(staged)
+        events = completed.events
         if not events:
             return
         tallies, agents, codes = self._columns_of(events)
-        count_requests(tallies, agents, codes, received)
+        count_requests(tallies, agents, codes, completed.received)
         deprecated = _find_deprecated(events, tallies, agents)
         self._deprecated.update(deprecated.values())
         if self._start is not None:
-            self._start.keep(events, received, tallies, agents, codes, deprecated)
+            self._start.keep(completed, tallies, agents, codes, deprecated)
         if self._sampled:
             self._keep_samples(positions, events, tallies, batch)
 
@@ -501,25 +502,25 @@ class _Start:
 
     def keep(
         self,
-        events: list[AuditEvent],
-        received: list[str],
+        completed: Events,
         tallies: list[Tally],
         agents: list[Agent],
         codes: list[int | None],
         deprecated: Mapping[int, _Deprecated],
     ) -> None:
         """Keeps those of the completions that are such."""
+        events, received, staged, _ = completed
         if min(received) >= self._far_until:
             return
         for at in [at for at, time in enumerate(received) if time <= self._near_until]:
             request = _Request(tallies[at].target, agents[at], codes[at], deprecated.get(at))
-            self.near.append((_key(events[at]), events[at].staged, request))
+            self.near.append((_key(events[at]), staged[at], request))
         far = [at for at, time in enumerate(received) if self._near_until < time < self._far_until]
         if far:
-            self.later = min(self.later, *[received[at] for at in far])
+            times = [received[at] for at in far]
+            self.later = min(self.later, *times)
             heads = (
-                [_key(events[at]) for at in far],
-                [events[at].staged for at in far],
+                Block([events[at].audit_id for at in far], times, [staged[at] for at in far]),
                 [tallies[at].target for at in far],
                 [agents[at] for at in far],
                 [codes[at] for at in far],
@@ -544,9 +545,9 @@ class _LaterHeads:
 
         if isinstance(self._heads, bytes):
             self._heads = cast(list[_Heads], pickle.loads(self._heads))  # noqa: S301 - a part's own
-        for keys, staged, targets, agents, codes, deprecated in self._heads:
-            for at, key in enumerate(keys):
-                yield key, staged[at], _Request(targets[at], agents[at], codes[at], deprecated.get(at))
+        for block, targets, agents, codes, deprecated in self._heads:
+            for at, (key, staged) in enumerate(block):
+                yield key, staged, _Request(targets[at], agents[at], codes[at], deprecated.get(at))
 
 
 def _completes(at: int, ends: Mapping[str, int], batch: Events) -> bool:

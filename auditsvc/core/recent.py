@@ -78,7 +78,7 @@ class _Generation:
 
     def __init__(self) -> None:
         self.late: dict[Key, str] = {}
-        self._blocks: list[_Block] = []
+        self._blocks: list[Block] = []
         self._latest: list[str] = []
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class _Generation:
 
     def add(self, ids: list[str], received: list[str], staged: list[str], latest: str) -> None:
         if ids:
-            self._blocks.append(_Block(ids, received, staged))
+            self._blocks.append(Block(ids, received, staged))
             self._latest.append(latest)
 
     def find(self, key: Key) -> str | None:
@@ -109,8 +109,8 @@ class _Generation:
         self.late.update(later.late)
 
 
-class _Block:
-    """Completions of requests that were received at different times.
+class Block:
+    """Completions, each a request's key and its stage time.
 
     Each column is joined to one text, which takes less memory than many. Audit IDs are of one length unless
     clients choose them; then they are a list.
@@ -131,7 +131,7 @@ class _Block:
             yield self._time(self._received, number) + self._id(number), self._time(self._staged, number)
 
     def find(self, key: Key) -> str | None:
-        """The stage time at which a request completed."""
+        """The stage time at which a request completed, where no two were received at one time."""
         # The shape of a time is found nowhere but where one starts.
         number, beside = divmod(self._received.find(key[:TIME_LENGTH]), TIME_LENGTH)
         is_there = beside == 0 and self._id(number) == key[TIME_LENGTH:]
