@@ -82,6 +82,26 @@ def many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auditsvc.ingest.logs, "BLOCK_BYTES", 512)
 
 
+TellTails = Callable[[Callable[[Range], object]], None]
+
+
+@pytest.fixture
+def with_slow_workers(many_parts: None, monkeypatch: pytest.MonkeyPatch) -> TellTails:  # noqa: ARG001
+    """Lets workers be slow from a call on, which says who is told of each part's end that is taken over."""
+
+    def slow_down(tell: Callable[[Range], object]) -> None:
+        def taking(*given: Any) -> Iterator[Range]:
+            for tail in take_over(*given):
+                tell(tail)
+                yield tail
+
+        monkeypatch.setattr(auditsvc.ingest.parts, "_take_over", taking)
+        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(0.005))
+
+    take_over = auditsvc.ingest.parts._take_over
+    return slow_down
+
+
 def write(folder: Path, content: bytes, name: str = "audit.log") -> Log:
     """A log with that content, called audit.log whatever its file's name is."""
     (folder / name).write_bytes(content)
@@ -131,7 +151,6 @@ class TestParts:
         """The result is the same with any number of them."""
         assert count_logs([write(tmp_path, recorded)], swagger, jobs=jobs, sampled=True) == expected
 
-    @pytest.mark.usefixtures("many_parts")
     @pytest.mark.parametrize("jobs", [2, 3])
     def test_slow_workers(
         self,
@@ -140,47 +159,31 @@ class TestParts:
         swagger: Swagger,
         recorded: bytes,
         expected: Usage,
-        monkeypatch: pytest.MonkeyPatch,
+        with_slow_workers: TellTails,
     ) -> None:
         """What slow workers are last with this process takes over; each line is counted once all the same."""
         taken: list[Range] = []
-
-        def take(part: Range, *rest: Any) -> Iterator[Range]:
-            for tail in take_over(part, *rest):
-                taken.append(tail)
-                yield tail
-
-        take_over = auditsvc.ingest.parts._take_over
-        monkeypatch.setattr(auditsvc.ingest.parts, "_take_over", take)
-        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(0.005))
-        log = write(tmp_path, recorded)
-        assert count_logs([log], swagger, jobs=jobs, sampled=True) == expected
+        with_slow_workers(taken.append)
+        assert count_logs([write(tmp_path, recorded)], swagger, jobs=jobs, sampled=True) == expected
         assert len(taken) >= jobs
-        lengths = [tail.length or 0 for tail in taken]
-        assert sum(lengths) > len(recorded) / 10
+        assert sum(tail.length or 0 for tail in taken) > len(recorded) / 10
 
-    @pytest.mark.usefixtures("many_parts")
     def test_rotated_meanwhile(
         self,
         tmp_path: Path,
         swagger: Swagger,
         recorded: bytes,
         expected: Usage,
-        monkeypatch: pytest.MonkeyPatch,
+        with_slow_workers: TellTails,
     ) -> None:
         """A log in whose place another one is put meanwhile is counted to its end, and the other one not."""
 
-        def rotate(*given: Any) -> Iterator[Range]:
-            for tail in take_over(*given):  # by now the worker is at work
-                (tmp_path / "audit.log").rename(tmp_path / f"{tail.start}.log")
-                write(tmp_path, event("other") * 5000)
-                yield tail
+        def rotate(tail: Range) -> None:  # by now the worker is at work
+            (tmp_path / "audit.log").rename(tmp_path / f"{tail.start}.log")
+            write(tmp_path, event("other") * 5000)
 
-        take_over = auditsvc.ingest.parts._take_over
-        monkeypatch.setattr(auditsvc.ingest.parts, "_take_over", rotate)
-        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(0.005))
-        log = write(tmp_path, recorded)
-        assert count_logs([log], swagger, jobs=2, sampled=True) == expected
+        with_slow_workers(rotate)
+        assert count_logs([write(tmp_path, recorded)], swagger, jobs=2, sampled=True) == expected
         assert len([*tmp_path.iterdir()]) > 1
 
     @pytest.mark.usefixtures("many_parts")

@@ -44,6 +44,15 @@ _COST_PARSERS: dict[CostKind, Callable[[bytes], object]] = {
     CostKind.AGGREGATES: parse_aggregates,
 }
 
+# Whether some requests of a run are of tests that it does not name.
+_NAMELESS = """
+    select 1 from usage u where u.run = ? and case when json_valid(u.tests) then exists (
+        select 1 from json_each(u.tests) t where not exists (
+            select 1 from run_tests n where n.run = u.run and n.number = t.key
+        )
+    ) else true end limit 1
+"""
+
 Progress = Callable[[int, int], None]
 """Told how many of how many things are looked at; of 0 where that is unknown."""
 
@@ -125,15 +134,6 @@ def _guarded(path: Path, name: str, check: _Check, db: Database, progress: Progr
 def _check_pages(db: Database, _progress: Progress) -> tuple[str, list[Problem]]:
     [(pages,)] = db.execute("pragma page_count")
     return f"{pages} pages", [Problem(found, RESTORE) for found in damage(db)]
-
-
-_NAMELESS = """
-    select 1 from usage u where u.run = ? and case when json_valid(u.tests) then exists (
-        select 1 from json_each(u.tests) t where not exists (
-            select 1 from run_tests n where n.run = u.run and n.number = t.key
-        )
-    ) else true end limit 1
-"""
 
 
 def _check_runs(db: Database, progress: Progress) -> tuple[str, list[Problem]]:
