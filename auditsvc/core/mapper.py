@@ -59,8 +59,10 @@ class Unmapped(StrEnum):
     MALFORMED = "malformed"
 
 
-class Endpoint(dict[str, str | Unmapped]):
-    """What is at one path: by verb the operation's id; Unmapped.METHOD for any verb that it has not."""
+class Endpoint(dict[str, Operation | Unmapped]):
+    """What is at one path: by verb the operation; Unmapped.METHOD for any verb that it has not."""
+
+    __slots__ = ()
 
     def __missing__(self, verb: str) -> Unmapped:
         return Unmapped.METHOD
@@ -68,6 +70,8 @@ class Endpoint(dict[str, str | Unmapped]):
 
 class _Nowhere(Endpoint):
     """What is at a path that no template matches: the same reason for every verb."""
+
+    __slots__ = ("_reason",)
 
     def __init__(self, reason: Unmapped) -> None:
         super().__init__()
@@ -89,7 +93,6 @@ class OperationMapper:
     """
 
     def __init__(self, swagger: Swagger) -> None:
-        self._operations = swagger.operations
         self._groups = swagger.groups
         self._root: _Node = {}
         for operation in swagger.operations.values():
@@ -101,34 +104,28 @@ class OperationMapper:
 
     def map(self, verb: str, uri: str) -> Operation | Unmapped:
         """The operation that a request with this audit verb and request URI is, or why it is none."""
-        found = self.endpoint(uri.partition("?")[0] if "?" in uri else uri)[verb]
-        # By type, for isinstance() takes longer.
-        return found if type(found) is Unmapped else self._operations[found]
+        return self.endpoint(uri.partition("?")[0] if "?" in uri else uri)[verb]
 
     def endpoint(self, path: str) -> Endpoint:
         """What is at a path, which is still percent-encoded and has no query."""
-        decoded = _decoded(path) if "%" in path else path
-        if decoded is None:
-            return _NOWHERE[Unmapped.MALFORMED]
-        path = decoded.rstrip("/")
+        if "%" in path:
+            return self._search(path)
         before, _, after = path.partition("/namespaces/")
-        shapes = self._namespaced.get(before) if after else None
-        if shapes is None:
-            found = self._shapes.find(path)
-        else:
+        try:
+            if before not in self._namespaced or "/" not in after:
+                return self._shapes.find(path)
+            shapes = self._namespaced[before]
             parts = after.split("/")
             match len(parts):
-                case 3:
-                    found = shapes.named.get(parts[1])
+                case 3 if parts[2]:
+                    return shapes.named[parts[1]]
                 case 2:
-                    found = shapes.literal.get(parts[1])
+                    return shapes.literal[parts[1]]
                 case 4:
-                    found = shapes.below.get((parts[1], parts[3]))
-                case 1:
-                    found = self._shapes.find(path)
-                case _:
-                    found = None
-        return self._search(path) if found is None else found
+                    return shapes.below[parts[1], parts[3]]
+        except KeyError:
+            pass  # to be searched for, as what has none of the shapes
+        return self._search(path)
 
     def _add_shapes(self, node: _Node, path: str) -> None:
         """Adds the shapes that begin with a literal path, which leads to the node."""
@@ -142,7 +139,11 @@ class OperationMapper:
                 self._namespaced[path] = _namespaced_shapes(below.get(_PARAMETER, {}))
 
     def _search(self, path: str) -> Endpoint:
-        parts = path.split("/")
+        """The endpoint of any path, by the tree."""
+        decoded = _decoded(path) if "%" in path else path
+        if decoded is None:
+            return _NOWHERE[Unmapped.MALFORMED]
+        parts = decoded.rstrip("/").split("/")
         # The empty text before a path's first slash leads to the root.
         start: _Node = {"": self._root}
         return _walk(start, parts) or _first_match(start, parts) or _NOWHERE[self._reason(parts)]
@@ -173,7 +174,7 @@ def _add(root: _Node, operation: Operation) -> None:
         else:
             node = node.setdefault(_PARAMETER if part.startswith("{") else part, {})
     verbs = _VERBS_OF_METHOD[operation.method]
-    node.setdefault(_HERE, Endpoint()).update(dict.fromkeys(verbs, operation.id))
+    node.setdefault(_HERE, Endpoint()).update(dict.fromkeys(verbs, operation))
 
 
 def _open_rests(node: _Node) -> None:
@@ -199,7 +200,7 @@ class _Shapes:
     def add(self, node: _Node, path: str) -> None:
         """Adds what is at a literal path, which leads to the node, and at a name below it."""
         if _HERE in node:
-            self.literal[path] = node[_HERE]
+            self.literal[path] = self.literal[f"{path}/"] = node[_HERE]
         named = node.get(_PARAMETER, {})
         for name in (node.get(_REST, {}), named):  # a parameter goes before a rest of the path
             if _HERE in name:
@@ -208,15 +209,17 @@ class _Shapes:
             if not part.startswith("/") and _HERE in below:
                 self.below[path, part] = below[_HERE]
 
-    def find(self, path: str) -> Endpoint | None:
-        """The endpoint of a path that has one of the shapes."""
-        if (found := self.literal.get(path)) is not None:
-            return found
+    def find(self, path: str) -> Endpoint:
+        """The endpoint of a path that has one of the shapes; KeyError where it has none."""
+        if path in self.literal:
+            return self.literal[path]
         before, slash, last = path.rpartition("/")
-        if slash and (found := self.named.get(before)) is not None:
-            return found
+        if before in self.named and slash and last:
+            return self.named[before]
         before, slash, _ = before.rpartition("/")
-        return self.below.get((before, last)) if slash else None
+        if slash:
+            return self.below[before, last]
+        raise KeyError(path)
 
 
 def _namespaced_shapes(node: _Node) -> _Shapes:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from auditsvc.core.events import AFTER_ALL, UNKNOWN_TIME, parse_time
 from auditsvc.core.mapper import METHOD_OF_VERB, Endpoint, OperationMapper, Unmapped
+from auditsvc.core.swagger import Operation
 from auditsvc.core.usage import OperationUsage, Sample
 
 SAMPLES = 5
@@ -159,7 +160,8 @@ class _Place(dict[str, Tally]):
         self._tallies = tallies
 
     def __missing__(self, verb: str) -> Tally:
-        tally = self._tallies[self._endpoint[verb]]
+        found = self._endpoint[verb]
+        tally = self._tallies[found.id if isinstance(found, Operation) else found]
         if verb in METHOD_OF_VERB:  # of other verbs there may be any number
             self[verb] = tally
         return tally

@@ -407,6 +407,8 @@ class TestAgainstReference:
     @given(st.lists(templates, min_size=1, max_size=8), st.lists(small_paths, min_size=1, max_size=8))
     @example(["/a/b", "/a/{path}"], ["/a/b/a"])
     @example(["/a/{path}", "/{x}/a", "/a/{x}/a"], ["/a/a"])
+    @example(["/{x}/a"], ["/a", "a", "a/a"])
+    @example(["/{x}", "/{x}/namespaces/{y}/a"], ["a", "a/", "a/namespaces/b/a"])
     def test_any_templates(self, made: list[str], paths: list[str]) -> None:
         """On any templates: the more of a path's first segments are literal, the better."""
         shapes = {re.sub(r"\{[xy]\}", "{}", template).rstrip("/"): template for template in made}
