@@ -12,6 +12,7 @@ from auditsvc.errors import FetchError
 from auditsvc.fetch import is_url, read
 
 TEXT = b"- a\n- b\n"
+PACKED = gzip.compress(TEXT, mtime=0)
 
 
 def test_reads_a_file(tmp_path: Path) -> None:
@@ -21,7 +22,9 @@ def test_reads_a_file(tmp_path: Path) -> None:
     assert read(str(file)) == TEXT
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(TEXT), gzip.compress(TEXT[:4]) + gzip.compress(TEXT[4:])])
+@pytest.mark.parametrize(
+    "packed", [PACKED, gzip.compress(TEXT[:4], mtime=0) + gzip.compress(TEXT[4:], mtime=0)]
+)
 def test_unpacks_gzip_whatever_its_name(tmp_path: Path, packed: bytes) -> None:
     """gzip is known by its first bytes; several members in a row are one file."""
     file = tmp_path / "list.yaml"
@@ -33,7 +36,7 @@ def test_unpacks_gzip_whatever_its_name(tmp_path: Path, packed: bytes) -> None:
     ("content", "limit", "message"),
     [
         (None, 100, "No such file or directory"),
-        (gzip.compress(TEXT)[:-9], 100, "Compressed file ended before the end-of-stream marker was reached"),
+        (PACKED[:-9], 100, "Compressed file ended before the end-of-stream marker was reached"),
         (b"\x1f\x8b not gzip", 100, "Unknown compression method"),
         (TEXT, 7, "it is larger than 7 bytes"),
         (gzip.compress(bytes(1 << 20)), 5000, "it is larger than 5,000 bytes"),
