@@ -19,15 +19,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = rf"{_DATE}T{_CLOCK}:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-]{_CLOCK})"
-_SPAN = re.compile(r"([0-9]+)([mhdw])")
-_ROLLING = re.compile(rf"{_SPAN.pattern}(?: offset {_SPAN.pattern})?")
-_PAIRS: tuple[tuple[re.Pattern[str], Callable[[str], datetime]], ...] = (
-    (re.compile(r"([0-9]+)[,-]([0-9]+)"), lambda seconds: _EPOCH + timedelta(seconds=int(seconds))),
-    (re.compile(rf"({_TIME}),({_TIME})"), datetime.fromisoformat),
-    (re.compile(rf"({_DATE}),({_DATE})"), lambda day: datetime.fromisoformat(f"{day}T00:00Z")),
+# Compiled when first used, which takes longer than all else here: much has windows, and reads none.
+_SPAN = r"([0-9]+)([mhdw])"
+_ROLLING = rf"{_SPAN}(?: offset {_SPAN})?"
+_PAIRS: tuple[tuple[str, Callable[[str], datetime]], ...] = (
+    (r"([0-9]+)[,-]([0-9]+)", lambda seconds: _EPOCH + timedelta(seconds=int(seconds))),
+    (rf"({_TIME}),({_TIME})", datetime.fromisoformat),
+    (rf"({_DATE}),({_DATE})", lambda day: datetime.fromisoformat(f"{day}T00:00Z")),
 )
 
-_OFFSET = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
+_OFFSET = r"([+-])([0-9]{2}):([0-5][0-9])"
 _WESTERNMOST, _EASTERNMOST = timedelta(hours=-12), timedelta(hours=14)
 
 
@@ -92,7 +93,7 @@ def parse_window(text: str, *, now: datetime, utc_offset: timezone = UTC) -> Win
 
 def parse_utc_offset(text: str) -> timezone:
     """`+HH:MM` or `-HH:MM`, from -12:00 to +14:00 (all that are in use). Raises ParseError otherwise."""
-    if match := _OFFSET.fullmatch(text):
+    if match := re.fullmatch(_OFFSET, text):
         sign, hours, minutes = match.groups()
         size = timedelta(hours=int(hours), minutes=int(minutes))
         offset = -size if sign == "-" else size
@@ -102,12 +103,12 @@ def parse_utc_offset(text: str) -> timezone:
 
 
 def _bounds(text: str, now: datetime) -> tuple[datetime, datetime]:
-    if _ROLLING.fullmatch(text):
-        length, *offset = (int(count) * _UNITS[unit] for count, unit in _SPAN.findall(text))
+    if re.fullmatch(_ROLLING, text):
+        length, *offset = (int(count) * _UNITS[unit] for count, unit in re.findall(_SPAN, text))
         end = now - sum(offset, timedelta())
         return end - length, end
     for pattern, moment in _PAIRS:
-        if match := pattern.fullmatch(text):
+        if match := re.fullmatch(pattern, text):
             return moment(match[1]), moment(match[2])
     return _named(text, now)
 
