@@ -3,16 +3,15 @@
 A test's name is long, and stands with nearly every operation: a run's are stored once, and named by number.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import count
+from itertools import chain
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from auditsvc.core.mapper import Unmapped
-from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Sample, Usage
+from auditsvc.core.usage import DeprecatedUse, Gap, OperationUsage, Sample, Usage, is_conformance
 from auditsvc.store.columns import (
     compress,
     decompress,
@@ -40,7 +39,8 @@ class _Samples(msgspec.Struct):
     unmapped: dict[str, tuple[Sample, ...]] = {}
 
 
-_samples = msgspec.json.Decoder(_Samples)
+_samples = msgspec.msgpack.Decoder(_Samples)
+_older_samples = msgspec.json.Decoder(_Samples)
 
 
 def totals_row(usage: Usage) -> dict[str, int | str | None]:
@@ -113,14 +113,17 @@ def write_usage(db: Database, run_id: str, usage: Usage) -> None:
     """Writes the rows below a run's own."""
     used = [(True, name, one) for name, one in usage.operations.items()]
     used += [(False, reason, one) for reason, one in usage.unmapped.items()]
-    numbers: dict[str, int] = defaultdict(count().__next__)
+    # Few tests stand with many operations: each name is looked into once.
+    names = dict.fromkeys(chain.from_iterable(one.tests for _, _, one in used))
+    numbers = {test: number for number, test in enumerate(names)}
+    conformance = frozenset(filter(is_conformance, names))
     db.executemany(
         """
         insert into usage
             (run, mapped, name, hits, success_hits, conformance_hits, codes, tests, agents, first, last)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        [(run_id, mapped, name, *_used_row(one, numbers)) for mapped, name, one in used],
+        [(run_id, mapped, name, *_used_row(one, numbers, conformance)) for mapped, name, one in used],
     )
     db.executemany(
         "insert into run_tests (run, number, name) values (?, ?, ?)",
@@ -128,7 +131,7 @@ def write_usage(db: Database, run_id: str, usage: Usage) -> None:
     )
     samples = _Samples(_sampled(usage.operations), _sampled(usage.unmapped))
     db.execute(
-        "insert into samples (run, events) values (?, ?)", (run_id, compress(msgspec.json.encode(samples)))
+        "insert into samples (run, events) values (?, ?)", (run_id, compress(msgspec.msgpack.encode(samples)))
     )
 
 
@@ -184,11 +187,13 @@ def named_tests(numbered: str, names: Mapping[int, str]) -> dict[str, int]:
     return {names[number]: requests for number, requests in _numbered.decode(numbered).items()}
 
 
-def _used_row(used: OperationUsage, numbers: Mapping[str, int]) -> tuple[int | str | None, ...]:
+def _used_row(
+    used: OperationUsage, numbers: Mapping[str, int], conformance: frozenset[str]
+) -> tuple[int | str | None, ...]:
     return (
         used.hits,
         used.success_hits,
-        used.conformance_hits,
+        sum([requests for test, requests in used.tests.items() if test in conformance]),
         json_text(used.codes),
         json_text({numbers[test]: requests for test, requests in used.tests.items()}),
         json_text(used.agents),
@@ -202,5 +207,7 @@ def _sampled(usages: Mapping[Any, OperationUsage]) -> dict[str, tuple[Sample, ..
 
 
 def _read_samples(db: Database, run_id: str) -> _Samples:
-    [(events,)] = db.execute("select events from samples where run = ?", (run_id,))
-    return _samples.decode(decompress(events))
+    [(frame,)] = db.execute("select events from samples where run = ?", (run_id,))
+    events = decompress(frame)
+    # A run stored before step m012 has them as JSON.
+    return (_older_samples if events.startswith(b"{") else _samples).decode(events)

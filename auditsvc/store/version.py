@@ -10,7 +10,7 @@ from auditsvc.store.connections import connect, look_into, reported, transaction
 from auditsvc.store.processes import alone
 from auditsvc.store.schema import create
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """How many steps the schema has; a file's own is its ``PRAGMA user_version``."""
 
 APPLICATION_ID = 0x61756474

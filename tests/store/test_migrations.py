@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlite_utils import Database
 
+from auditsvc.core.usage import OperationUsage, Sample, Usage
 from auditsvc.store import Store
+from auditsvc.store.columns import compress
 from auditsvc.store.connections import connect
 from auditsvc.store.migrations import migrations
 from auditsvc.store.version import APPLICATION_ID, SCHEMA_VERSION
@@ -202,3 +205,21 @@ def test_tests_of_an_older_run_keep_their_names(tmp_path: Path) -> None:
                 "Pods run",
                 "Pods end",
             ]
+
+
+def test_samples_of_an_older_run_are_read(tmp_path: Path) -> None:
+    """In a file in which a run's sampled events are JSON, they stay what they were; and so do new ones."""
+    samples = (Sample("a.log", 7, '{"user": "é\\n"}'),)
+    old = {"operations": {"readPod": samples}, "unmapped": {}}
+    new = Usage({"listPod": OperationUsage(1, samples=samples)}, requests=1, mapped=1)
+    with Store.open(tmp_path) as store:
+        store.runs.add(make_run("old"), make_usage("readPod"), recorded=NOW)
+    with opened(tmp_path / "auditsvc.db") as db:
+        db.execute("update samples set events = ?", [compress(msgspec.json.encode(old))])
+        db.execute("delete from _sqlite_migrations where name = 'm012_packed_samples'")
+        db.execute("pragma user_version = 11")
+        db.conn.commit()
+    with Store.open(tmp_path) as store:
+        store.runs.add(make_run("new"), new, recorded=NOW)
+        assert store.runs.operation("old", "readPod").samples == samples
+        assert store.runs.operation("new", "listPod").samples == samples
