@@ -7,6 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
+# Two processes, each with a run of neighbours, so that few fixtures of a module are made twice. Not by file
+# or module: pytest-xdist would then run only one of the tests that schemathesis gives the same name.
+SIDE_BY_SIDE := -n 2 --dist worksteal
+
 # Stamps: what has been made, so that a second run starts at once. They go with the environment they speak of.
 MADE := $(VENV)/.made
 INSTALLED := $(VENV)/.installed
@@ -32,8 +36,8 @@ test: $(TESTABLE) browser promtool ## every check, in order, up to the first tha
 	$(call check,ruff format,$(BIN)/ruff format --check .)
 	$(call check,mypy --strict,$(BIN)/mypy)
 	$(call check,lint-imports,$(BIN)/lint-imports --no-logo)
-	$(call check,pytest of the pure part with its coverage,$(BIN)/python -m pytest tests/core tests/audits --cov)
-	$(call check,pytest of the rest,$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/audits)
+	$(call check,pytest of the pure part with its coverage,$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/core tests/audits --cov)
+	$(call check,pytest of the rest,$(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/core --ignore=tests/audits)
 
 bench: $(INSTALLED) ## the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
