@@ -13,6 +13,13 @@ def test_samples() -> None:
     assert read["createFlow"] == []
 
 
+def test_as_logged() -> None:
+    """An event's numbers and letters are written as they were, also a number that no float holds."""
+    event = '{"a":1e999,"b":1.50,"c":"é"}'
+    usage = Usage({"a": OperationUsage(1, samples=(Sample("f", 1, event),))}, 1, 1)
+    assert all(f"{member}\n" in render(usage) for member in ('"a": 1e999,', '"b": 1.50,', '"c": "é"'))
+
+
 def test_empty() -> None:
     """A run that used nothing is an empty object."""
     assert json.loads(render(EMPTY)) == {}

@@ -39,6 +39,13 @@ def test_member_order() -> None:
     assert all(list(operation) == members for operation in read["operations"].values())
 
 
+def test_indented() -> None:
+    """The text is what Python's json writes with two spaces a level: in ASCII, whatever the names hold."""
+    text = render(USAGE)
+    assert text == json.dumps(json.loads(text), indent=2) + "\n"
+    assert text.isascii()
+
+
 def test_unknown_times() -> None:
     """A time that is not known is null."""
     flow = json.loads(render(USAGE))["operations"]["createFlow"]
