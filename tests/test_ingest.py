@@ -79,6 +79,7 @@ def expected(demo_data: Path, recorded: bytes) -> Usage:
 def many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets even a short log be cut into many parts, and be read in many blocks."""
     monkeypatch.setattr(auditsvc.ingest.parts, "SMALLEST_PART", 1)
+    monkeypatch.setattr(auditsvc.ingest.parts, "SMALLEST_TAIL", 1)
     monkeypatch.setattr(auditsvc.ingest.logs, "BLOCK_BYTES", 512)
 
 
@@ -151,20 +152,23 @@ class TestParts:
         """The result is the same with any number of them."""
         assert count_logs([write(tmp_path, recorded)], swagger, jobs=jobs, sampled=True) == expected
 
+    @pytest.mark.parametrize("sampled", [True, False])
     @pytest.mark.parametrize("jobs", [2, 3])
     def test_slow_workers(
         self,
         jobs: int,
+        sampled: bool,
         tmp_path: Path,
         swagger: Swagger,
         recorded: bytes,
-        expected: Usage,
         with_slow_workers: TellTails,
     ) -> None:
         """What slow workers are last with this process takes over; each line is counted once all the same."""
         taken: list[Range] = []
         with_slow_workers(taken.append)
-        assert count_logs([write(tmp_path, recorded)], swagger, jobs=jobs, sampled=True) == expected
+        log = write(tmp_path, recorded)
+        expected = count_logs([log], swagger, sampled=sampled)
+        assert count_logs([log], swagger, jobs=jobs, sampled=sampled) == expected
         assert len(taken) >= jobs
         assert sum(tail.length or 0 for tail in taken) > len(recorded) / 10
 
@@ -185,6 +189,15 @@ class TestParts:
         with_slow_workers(rotate)
         assert count_logs([write(tmp_path, recorded)], swagger, jobs=2, sampled=True) == expected
         assert len([*tmp_path.iterdir()]) > 1
+
+    @pytest.mark.usefixtures("many_parts")
+    @pytest.mark.parametrize("jobs", [2, 3])
+    def test_written_twice(self, jobs: int, tmp_path: Path, swagger: Swagger) -> None:
+        """Where the log's time jumps back, all that a part completed in its first minute is looked into."""
+        log = write(tmp_path, WRITTEN_TWICE)
+        usage = count_logs([log], swagger, jobs=jobs, sampled=True)
+        assert (usage.requests, usage.duplicates) == (11, 10)
+        assert usage == count_logs([log], swagger, sampled=True)
 
     @pytest.mark.usefixtures("many_parts")
     def test_unsampled(self, tmp_path: Path, swagger: Swagger, recorded: bytes, expected: Usage) -> None:
@@ -466,7 +479,7 @@ def kill_after(seconds):
     for child in multiprocessing.active_children():
         child.kill()
 
-auditsvc.ingest.parts.SMALLEST_PART = 1
+auditsvc.ingest.parts.SMALLEST_PART = auditsvc.ingest.parts.SMALLEST_TAIL = 1
 swagger = recorded_swagger(Path("auditsvc/demo"))
 started = time.monotonic()
 count_logs([Log.at(Path(sys.argv[1]))], swagger, jobs=2)
@@ -545,6 +558,10 @@ for number in range(60):
             os.killpg(process.pid, signal.SIGKILL)  # raises ProcessLookupError where none is left
             pytest.fail("a process was left")
 
+
+WRITTEN_TWICE = event("z", received=50) + 2 * b"".join(
+    event(name, received=5 * number) for number, name in enumerate("abcdefghij")
+)
 
 COUNT_BY_TWO = """
 import sys

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import compress
 from operator import not_
-from typing import Self, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -96,7 +95,7 @@ class _Open(msgspec.Struct, frozen=True, gc=False):
 
 
 # A completion that an earlier part of the log may have seen too, or seen opened; its stage time.
-_Head = tuple[Key, str, _Request]
+Head = tuple[Key, str, _Request]
 # Many of them: what completed and, by column, targets, agents, codes, and by position what is deprecated.
 _Heads = tuple[Block, list[Target], list[Agent], list[int | None], Mapping[int, _Deprecated]]
 
@@ -124,9 +123,9 @@ class Part(msgspec.Struct):
     deprecated: Counter[_Deprecated]
     open: dict[Key, _Open]
     recent: Recent
-    heads: list[_Head]
+    heads: list[Head]
     later: str
-    later_heads: "_LaterHeads"
+    later_heads: Iterable[Head]
 
 
 class Counting:
@@ -141,6 +140,7 @@ class Counting:
     ) -> None:
         self.events = 0
         """The audit events seen."""
+        self._mapper = mapper
         self._file = file
         self._lines = 0
         self._starts_file = False
@@ -158,11 +158,25 @@ class Counting:
         self._open: dict[Key, _Open] = {}
         self._recent = Recent()
         self._start = _Start() if handing_on else None
+        self._counts_for_whole = False
 
     @property
     def held(self) -> int:
         """The requests that are remembered one by one: those in flight, and the newest completions."""
         return len(self._open) + len(self._recent)
+
+    def ahead(self, file: str) -> "Counting":
+        """For a part further on in this log: what it hands on must be appended to this one, and at its turn.
+
+        It counts at this one's tallies, whose paths and agents need not be found once more; but not with
+        samples, for those have an order.
+        """
+        part = Counting(self._mapper, file=file, sampled=self._sampled, handing_on=True)
+        if not self._sampled:
+            part._counts_for_whole = True
+            part._tallies, part._deprecated = self._tallies, self._deprecated
+            part._places, part._agents = self._places, self._agents
+        return part
 
     def start_file(self, name: str) -> None:
         """The lines that follow are another file's, from its first one on."""
@@ -336,8 +350,8 @@ class Counting:
             duplicates=self._duplicates,
             malformed=self._malformed,
             malformed_at=self._malformed_at,
-            tallies=dict(self._tallies),
-            deprecated=self._deprecated,
+            tallies={} if self._counts_for_whole else dict(self._tallies),
+            deprecated=Counter() if self._counts_for_whole else self._deprecated,
             open=self._open,
             recent=self._recent if followed else Recent(),
             heads=start.near,
@@ -349,11 +363,12 @@ class Counting:
         """Adds the part of the log that follows. Its counts are changed and then belong to this one."""
         if part.starts_file or part.file != self._file:
             self.start_file(part.file)
-        self._append_completions(part)
+        repeated = self._append_completions(part)
         self._append_open(part)
         for target, tally in part.tallies.items():
             self._append_tally(self._tallies[target], tally)
         self._deprecated.update(part.deprecated)
+        self._take_back(repeated)
         self._recent.append(part.recent, latest=self._latest, now=part.time.latest)
         self._malformed += part.malformed
         room = MALFORMED_POSITIONS - len(self._malformed_at)
@@ -365,25 +380,29 @@ class Counting:
         self._time.append(part.time)
         self._lines += part.lines
 
-    def _append_completions(self, part: Part) -> None:
-        """Closes what the part completed, and takes back what it counted a second time."""
+    def _append_completions(self, part: Part) -> Iterable[_Request]:
+        """Closes what the part completed; what of it counts no second time."""
         heads = part.heads
         if part.later <= self._latest:
             heads = [*heads, *part.later_heads]
-        repeated = set()
+        repeated: dict[Key, _Request] = {}
         for key, staged, request in heads:
             if key[:TIME_LENGTH] > self._latest:
                 continue
             self._open.pop(key, None)
             if key not in repeated and self._recent.repeats(key, near=staged):
-                repeated.add(key)
-                part.tallies[request.target].take_back(request.agent, request.code)
-                if request.deprecated is not None:
-                    part.deprecated[request.deprecated] -= 1
+                repeated[key] = request
         self._duplicates += len(repeated)
         if repeated:
             for tally in part.tallies.values():
-                tally.samples = _less_first(tally.samples, repeated)
+                tally.samples = _less_first(tally.samples, repeated.keys())
+        return repeated.values()
+
+    def _take_back(self, requests: Iterable[_Request]) -> None:
+        for request in requests:
+            self._tallies[request.target].take_back(request.agent, request.code)
+            if request.deprecated is not None:
+                self._deprecated[request.deprecated] -= 1
 
     def _append_open(self, part: Part) -> None:
         for key, request in part.open.items():
@@ -486,7 +505,7 @@ class _Start:
     """
 
     def __init__(self) -> None:
-        self.near: list[_Head] = []
+        self.near: list[Head] = []
         self.later = AFTER_ALL
         """When the first of the far ones was received."""
         self.far: list[_Heads] = []
@@ -530,21 +549,12 @@ class _Start:
 
 
 class _LaterHeads:
-    """Heads by column; where they came pickled, which most are not read for, they stay so until they are."""
+    """Heads by column, told one by one."""
 
-    def __init__(self, heads: list[_Heads] | bytes) -> None:
+    def __init__(self, heads: list[_Heads]) -> None:
         self._heads = heads
 
-    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
-        import pickle  # few processes need it
-
-        return type(self), (pickle.dumps(self._heads, pickle.HIGHEST_PROTOCOL),)
-
-    def __iter__(self) -> Iterator[_Head]:
-        import pickle
-
-        if isinstance(self._heads, bytes):
-            self._heads = cast(list[_Heads], pickle.loads(self._heads))  # noqa: S301 - a part's own
+    def __iter__(self) -> Iterator[Head]:
         for block, targets, agents, codes, deprecated in self._heads:
             for at, (key, staged) in enumerate(block):
                 yield key, staged, _Request(targets[at], agents[at], codes[at], deprecated.get(at))
@@ -601,7 +611,7 @@ def _may_stay_open(event: AuditEvent) -> bool:
     return _LONG_SUBRESOURCE.match(event.uri.partition("?")[0]) is not None
 
 
-def _less_first(samples: list[tuple[Key, Sample]], keys: set[Key]) -> list[tuple[Key, Sample]]:
+def _less_first(samples: list[tuple[Key, Sample]], keys: Iterable[Key]) -> list[tuple[Key, Sample]]:
     """The samples less the first one of each of the requests."""
     left, kept = set(keys), []
     for key, sample in samples:

@@ -15,11 +15,14 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from ctypes import Array, Structure, c_longlong, c_ulonglong
+from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
 from threading import Thread
-from typing import IO, Self
+from typing import IO, Any, Self
 
-from auditsvc.core.counting import Counting, Part
+from msgspec.structs import replace
+
+from auditsvc.core.counting import Counting, Head, Part
 from auditsvc.core.mapper import OperationMapper
 from auditsvc.core.swagger import Swagger
 from auditsvc.errors import WorkerError
@@ -30,8 +33,15 @@ SMALLEST_PART = 16 << 20
 """What is counted in the time that a worker takes to start and to hand on: less is not worth one, and this
 process takes so much more than a worker."""
 
+SMALLEST_TAIL = 4 << 20
+"""So much is worth being taken over from a worker: then nothing has to be started, or found once more."""
+
+TAKEN_SHARE = 2 / 5
+"""How much of what a worker has left this process takes over. Less than half, for if this process is the
+slower one the worker waits for it; the other way it takes some more."""
+
 FIRST_SHARE = 2 / 3
-"""How much of what a worker counts this process does at first, where the rest is worth being shared."""
+"""How much of what a worker counts this process does at first; it takes over what is left in the end."""
 
 POLL_SECONDS = 0.1
 ANSWER_SECONDS = 0.001
@@ -63,10 +73,10 @@ def count_parts(
         streams = {at: opened.enter_context(parts[at].log.opened()) for at in given if parts[at].length}
         for at, part in enumerate(parts):
             if at in given:
-                tails: list[Part] = []
-                for tail in _take_over(part, shared[at], given[at], streams.get(at), watch):
-                    own = Counting(mapper, file=tail.log.name, sampled=sampled, handing_on=True)
-                    tails.append(_count_tail(tail, streams[at], own, watch))
+                tails = [
+                    _count_tail(tail, streams[at], counting.ahead(tail.log.name), watch)
+                    for tail in _take_over(part, shared[at], given[at], streams.get(at), watch)
+                ]
                 counting.append(_result_of(part, workers[at % jobs - 1], given[at]))
                 for counted in reversed(tails):
                     counting.append(counted)
@@ -93,8 +103,8 @@ class _Watch:
         self._progress(read + self._told[0] - told[0], events + self._told[1] - told[1])
 
 
-_Place = Future[tuple[int, int]]
-"""Where a counted part stands in its worker's file, and its size, when it is counted."""
+_Places = Future[tuple[int, int]]
+"""Where a counted part stands in its worker's file, and where its later heads, when it is counted."""
 
 
 class _Shared(Structure):
@@ -127,15 +137,15 @@ class _Worker:
         initial = mapper, counters, shared, self._file.fileno(), os.getpid()
         self._executor = ProcessPoolExecutor(1, _FORK, _start_worker, initial)
 
-    def submit(self, number: int, part: Range, *, sampled: bool, followed: bool) -> _Place:
+    def submit(self, number: int, part: Range, *, sampled: bool, followed: bool) -> _Places:
         """Counts the part of that number."""
         return self._executor.submit(_count_part, number, part, sampled=sampled, followed=followed)
 
-    def read(self, place: tuple[int, int]) -> Part:
-        """The counted part at that place of the file."""
-        offset, size = place
-        part: Part = pickle.loads(os.pread(self._file.fileno(), size, offset))  # noqa: S301 - our own worker's
-        return part
+    def read(self, place: int) -> Any:
+        """What was handed on at that place of the file."""
+        # Not by the file's own position, which is the worker's too.
+        with mmap(self._file.fileno(), 0, access=ACCESS_READ) as file, memoryview(file)[place:] as rest:
+            return pickle.loads(rest)  # noqa: S301 - our own worker's
 
     def kill(self) -> None:
         """Ends the process at once."""
@@ -149,12 +159,12 @@ class _Worker:
 
 
 def _take_over(
-    part: Range, shared: _Shared, future: _Place, stream: IO[bytes] | None, watch: _Watch
+    part: Range, shared: _Shared, future: _Places, stream: IO[bytes] | None, watch: _Watch
 ) -> Iterator[Range]:
     """Waits for the worker that counts a part; meanwhile what it leaves of the part's end, the last first."""
     while not future.done():
         end = shared.end
-        wanted = None if stream is None else _middle_of_rest(stream, shared)
+        wanted = None if stream is None else _start_of_tail(stream, shared)
         if wanted is None:
             wait([future], timeout=POLL_SECONDS)
         else:
@@ -167,13 +177,13 @@ def _take_over(
         watch()
 
 
-def _middle_of_rest(stream: IO[bytes], shared: _Shared) -> int | None:
-    """Where the second half begins of what is not counted yet; None where it is too little."""
-    rest = shared.end - shared.counted
-    if rest < 2 * SMALLEST_PART:
+def _start_of_tail(stream: IO[bytes], shared: _Shared) -> int | None:
+    """Where the share begins that is taken over of what is not counted yet; None where it is too little."""
+    size = int((shared.end - shared.counted) * TAKEN_SHARE)
+    if size < SMALLEST_TAIL:
         return None
-    middle = _line_start(stream, shared.end - rest // 2)
-    return middle if middle < shared.end else None
+    start = _line_start(stream, shared.end - size)
+    return start if start < shared.end else None
 
 
 def _count_tail(tail: Range, stream: IO[bytes], counting: Counting, watch: _Watch) -> Part:
@@ -182,13 +192,26 @@ def _count_tail(tail: Range, stream: IO[bytes], counting: Counting, watch: _Watc
     return counting.hand_on()
 
 
-def _result_of(part: Range, worker: _Worker, future: _Place) -> Part:
+def _result_of(part: Range, worker: _Worker, counted: _Places) -> Part:
     try:
-        return worker.read(future.result())
+        place, later = counted.result()
     except BrokenProcessPool as error:
         raise WorkerError(
             f"the worker that counted {part} died (killed, or out of memory); nothing was kept"
         ) from error
+    result: Part = worker.read(place)
+    return replace(result, later_heads=_LaterHeads(worker, later))
+
+
+class _LaterHeads:
+    """Those of a part, read when they are asked for: they are many, and next to no log needs them."""
+
+    def __init__(self, worker: _Worker, place: int) -> None:
+        self._worker = worker
+        self._place = place
+
+    def __iter__(self) -> Iterator[Head]:
+        return iter(self._worker.read(self._place))
 
 
 def _cut(logs: Sequence[Log], jobs: int) -> list[Range]:
@@ -202,11 +225,8 @@ def _cut(logs: Sequence[Log], jobs: int) -> list[Range]:
 
 def _part_sizes(total: int, jobs: int) -> tuple[int, int]:
     """How large the part of each worker is, and the first one, which this process counts."""
-    for share in (FIRST_SHARE, 1):
-        size = max(math.ceil((total - SMALLEST_PART) / (jobs - 1 + share)), SMALLEST_PART)
-        if size * (1 - share) >= 2 * SMALLEST_PART:
-            break
-    return size, math.ceil(size * share) + SMALLEST_PART
+    size = max(math.ceil((total - SMALLEST_PART) / (jobs - 1 + FIRST_SHARE)), SMALLEST_PART)
+    return size, math.ceil(size * FIRST_SHARE) + SMALLEST_PART
 
 
 def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
@@ -306,9 +326,12 @@ def _count_part(number: int, part: Range, *, sampled: bool, followed: bool) -> t
     counting = Counting(_mapper, file=part.log.name, sampled=sampled, handing_on=True)
     shared = _parts[number]
     count_range(part, counting, _report, blocks=_kept_blocks(part, shared))
-    followed = followed or shared.end < _Shared.of(part).end
-    counted = pickle.dumps(counting.hand_on(followed=followed), pickle.HIGHEST_PROTOCOL)
-    offset = os.lseek(_handed_on, 0, os.SEEK_END)
+    counted = counting.hand_on(followed=followed or shared.end < _Shared.of(part).end)
+    return _hand_on(replace(counted, later_heads=())), _hand_on(counted.later_heads)
+
+
+def _hand_on(result: object) -> int:
     with open(_handed_on, "wb", closefd=False) as file:
-        file.write(counted)
-    return offset, len(counted)
+        place = file.seek(0, os.SEEK_END)
+        pickle.dump(result, file, pickle.HIGHEST_PROTOCOL)
+    return place

@@ -59,7 +59,22 @@ def count_parts(mapper: OperationMapper, files: Files, *, block: int = 1000) -> 
         whole.append(part)
     usage = whole.usage()
     assert usage == whole_of_others.usage()
+    assert usage == count_ahead(mapper, files, block=block, sampled=True)
+    assert without_samples(usage) == count_ahead(mapper, files, block=block, sampled=False)
     return usage
+
+
+def count_ahead(mapper: OperationMapper, files: Files, *, block: int, sampled: bool) -> Usage:
+    """What the files used, the last one counted first."""
+    whole = Counting(mapper, sampled=sampled)
+    parts = []
+    for name, lines in reversed(files):
+        counting = whole.ahead(name)
+        count_lines(counting, list(lines), block=block)
+        parts.append(counting.hand_on())
+    for part in reversed(parts):
+        whole.append(part)
+    return whole.usage()
 
 
 def cut(files: Files, positions: Sequence[int]) -> Files:
