@@ -215,7 +215,7 @@ class Audits:
         day = Window.day(self._store.runs.get(run_id).finished)
         inputs = self._inputs(day, run_id, waivers=waivers)
         results = self._results(inputs, types or runnable(self._all, inputs))
-        self._store.runs.put_results(run_id, results, recorded=inputs.recorded())
+        self._store.run_results.put(run_id, results, recorded=inputs.recorded())
         return results
 
     def _results(self, inputs: StoreInputs, types: Sequence[AuditType]) -> list[StoredResult]:

@@ -43,9 +43,9 @@ class Replays:
 
     def of_run(self, run_id: str, types: Sequence[AuditType] = ()) -> list[Replay]:
         """Repeats the results of judging a run alone. Raises NotFoundError where there is none."""
-        run, inputs = self._store.runs.get(run_id), self._store.runs.inputs(run_id)
+        run, inputs = self._store.runs.get(run_id), self._store.run_results.inputs(run_id)
         asked = [known.key for known in types or audit_types()]
-        stored = [one for one in self._store.runs.results(run_id) if one.key in asked]
+        stored = [one for one in self._store.run_results.find(run_id) if one.key in asked]
         if not stored:
             raise NotFoundError(f"run {run_id} was never judged alone: auditsvc audit --run {run_id}")
         return [self._replay(one, inputs.get(one.key), run=run) for one in stored]

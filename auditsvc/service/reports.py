@@ -134,7 +134,7 @@ class Reports:
     ) -> list[StoredResult]:
         if run_id is None:
             return self._audits.stored(window, types)
-        results, keys = self._store.runs.results(run_id), [known.key for known in types or audit_types()]
+        results, keys = self._store.run_results.find(run_id), [known.key for known in types or audit_types()]
         if window is not None:
             raise RequestError("window: a run's findings are its own, so give run or window, not both")
         return [one for one in results if one.key in keys]

@@ -19,12 +19,12 @@ from auditsvc.core.window import Window
 from auditsvc.errors import NotFoundError, ParseError, RequestError, TooLargeError
 from auditsvc.ingest import Log, Progress, no_progress, read_usage, require_swagger
 from auditsvc.store import Store
-from auditsvc.store.results import StoredResult
 from auditsvc.store.runs import RunFilters, RunSummary, UsedOperation
 
-if TYPE_CHECKING:  # what compares runs is not needed where one is taken in
+if TYPE_CHECKING:  # what compares and audits runs is not needed where one is taken in
     from auditsvc.core.beside import BesideRow, Only
     from auditsvc.core.comparison import Comparison
+    from auditsvc.store.results import StoredResult
 
 LONGEST_APP = 250
 """Characters of an application's name, which may come from anybody's user agent."""
@@ -201,9 +201,9 @@ class RunService:
         """What a run used of one operation, with samples. Raises NotFoundError."""
         return self._store.runs.operation(run_id, operation_id)
 
-    def results(self, run_id: str) -> list[StoredResult]:
+    def results(self, run_id: str) -> "list[StoredResult]":
         """The results of auditing the run alone. Raises NotFoundError."""
-        return self._store.runs.results(run_id)
+        return self._store.run_results.find(run_id)
 
     def compare(self, run_id: str, baseline_id: str | None = None) -> "tuple[Run, Comparison]":
         """A run beside another one, or beside its baseline; that other run, and what differs.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from auditsvc.store.lists import Lists
     from auditsvc.store.live import LiveBatches
     from auditsvc.store.policies import Policies
+    from auditsvc.store.run_results import RunResults
     from auditsvc.store.runs import RunRecords
     from auditsvc.store.sets import Sets
     from auditsvc.store.swaggers import Swaggers
@@ -122,6 +123,13 @@ class Store:
         from auditsvc.store.runs import RunRecords
 
         return RunRecords(self._connections)
+
+    @cached_property
+    def run_results(self) -> "RunResults":
+        """The results of single runs."""
+        from auditsvc.store.run_results import RunResults
+
+        return RunResults(self._connections)
 
     @cached_property
     def apps(self) -> "AppRecords":

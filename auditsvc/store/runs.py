@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 from msgspec.structs import asdict
@@ -18,13 +18,6 @@ from auditsvc.store.connections import Connections, Database
 from auditsvc.store.days import read_days
 from auditsvc.store.lists import drop_unused_list
 from auditsvc.store.policies import drop_unused_policy
-from auditsvc.store.results import (
-    StoredResult,
-    drop_unused_inputs,
-    read_inputs,
-    read_results,
-    write_results,
-)
 from auditsvc.store.swaggers import OPERATION_COLUMNS, drop_unused_swagger, read_operation
 from auditsvc.store.usage import (
     USED_COLUMNS,
@@ -37,9 +30,6 @@ from auditsvc.store.usage import (
     totals_row,
     write_usage,
 )
-
-if TYPE_CHECKING:
-    from auditsvc.audits import RecordedInputs
 
 _SELECT = """
     select id, kind, started, finished, result, cluster, job, build, pull, app, revision, version,
@@ -245,7 +235,7 @@ class RunRecords:
     def operation(self, run_id: str, operation_id: str) -> OperationUsage:
         """What the run used of one operation, with samples. Raises NotFoundError."""
         with self._connections.reading() as db:
-            _require(db, run_id)
+            require_run(db, run_id)
             row = db.execute(_OPERATION, (run_id, operation_id)).fetchone()
             if row is None:
                 raise NotFoundError(f"{operation_id} is not among the operations of run {run_id}")
@@ -285,6 +275,9 @@ class RunRecords:
 
         Raises NotFoundError.
         """
+        # Few delete runs, and results are read with more than storing a run needs.
+        from auditsvc.store.results import drop_unused_inputs
+
         with self._connections.transaction() as db:
             run = self.get(run_id)
             db.execute("delete from runs where id = ?", (run_id,))
@@ -294,33 +287,10 @@ class RunRecords:
             drop_unused_list(db, run.ineligible)
             drop_unused_policy(db, run.policy)
 
-    def put_results(
-        self, run_id: str, results: Iterable[StoredResult], *, recorded: "RecordedInputs | None" = None
-    ) -> None:
-        """Stores the results of auditing this run alone, each in the place of its audit's older one.
-
-        ``recorded`` is what all of them were computed from. Raises NotFoundError.
-        """
-        with self._connections.transaction() as db:
-            _require(db, run_id)
-            write_results(db, results, run_id=run_id, recorded=recorded)
-
-    def inputs(self, run_id: str) -> "dict[str, RecordedInputs]":
-        """By key what the results of auditing this run alone were computed from, where that was noted."""
-        with self._connections.reading() as db:
-            _require(db, run_id)
-            return read_inputs(db, "r.run = ?", [run_id])
-
     def known(self, run_ids: Iterable[str]) -> frozenset[str]:
         """Those of the ids that are a stored run's."""
         with self._connections.reading() as db:
             return frozenset(run_id for run_id in run_ids if _is_known(db, run_id))
-
-    def results(self, run_id: str) -> list[StoredResult]:
-        """The results of auditing this run alone, by key. Raises NotFoundError."""
-        with self._connections.reading() as db:
-            _require(db, run_id)
-            return read_results(db, "run = ?", [run_id])
 
     def received_log(self) -> bool:
         """Whether there is any run that was counted from a log."""
@@ -343,7 +313,8 @@ def _is_known(db: Database, run_id: str) -> bool:
     return db.execute("select 1 from runs where id = ?", (run_id,)).fetchone() is not None
 
 
-def _require(db: Database, run_id: str) -> None:
+def require_run(db: Database, run_id: str) -> None:
+    """Raises NotFoundError where no run has that id."""
     if not _is_known(db, run_id):
         raise _unknown(run_id)
 

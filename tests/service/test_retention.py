@@ -106,7 +106,7 @@ def test_what_a_run_brought_goes_with_it(store: Store) -> None:
     """Nothing is left of a run: its usage, its results, its swagger."""
     digest = keep_swagger(store, "listPod")
     add(store, "a", 100, kind=RunKind.APP, swagger=digest)
-    store.runs.put_results("a", [make_result()])
+    store.run_results.put("a", [make_result()])
     assert apply(store) == Removed(1, 0)
     assert not store.swaggers.received()
 

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
         policy = store.policies.keep(b"kind: Policy\n", recorded=NOW)
         run = make_run(swagger=swagger, pending=pending, policy=policy)
         store.runs.add(run, make_usage("readPod"), recorded=NOW)
-        store.runs.put_results("run-1", [make_result()])
+        store.run_results.put("run-1", [make_result()])
         store.sets.put([make_result()], recorded=recorded(swagger, pending))
         store.tokens.add(Token("4f1d2c3b9a80", "ci", Role.READER, "0" * 64, created=NOW, expires=NOW))
         keep_coverage(store)

@@ -27,7 +27,7 @@ def test_empty(store: Store) -> None:
 def test_audits_are_told_by_their_newest_window(store: Store) -> None:
     """Each by its own; hard and soft findings are counted apart; results of runs alone count for nothing."""
     store.runs.add(make_run(), make_usage(), recorded=NOW)
-    store.runs.put_results("run-1", [make_failure("assetTotal")])
+    store.run_results.put("run-1", [make_failure("assetTotal")])
     older = make_result("pendingReconciliation", days_before(3), missing=["a", "b"])
     store.sets.put([make_failure(), make_result(window=days_before(1)), older])
     pending, total = store.figures.audits()

@@ -38,12 +38,12 @@ def test_a_batch_is_of_a_run_and_there_once(store: Store) -> None:
 def test_a_run_that_grows(store: Store) -> None:
     """What was stored of it is replaced; when it was first stored, and its results, stay."""
     store.runs.put(make_run("a"), make_usage("listPod"), recorded=NOW)
-    store.runs.put_results("a", [make_result()])
+    store.run_results.put("a", [make_result()])
     later = NOW + timedelta(hours=1)
     store.runs.put(make_run("a", finished=later), make_usage("listPod", "readPod"), recorded=later)
     assert store.runs.get("a").finished == later
     assert store.runs.usage("a", samples=True) == make_usage("listPod", "readPod")
-    assert len(store.runs.results("a")) == 1
+    assert len(store.run_results.find("a")) == 1
     with store._connections.reading() as db:
         [(recorded,)] = db.execute("select recorded from runs")
     assert recorded == "2023-01-16T20:23:08.000005Z"

@@ -17,13 +17,11 @@ from auditsvc.store import Store
 from auditsvc.store.lists import ListKind
 from auditsvc.store.runs import RunSummary
 from tests.store.made import (
-    DAY,
     NOW,
     hold_swagger,
     keep_list,
     keep_swagger,
     looking_into,
-    make_failure,
     make_result,
     make_run,
     make_usage,
@@ -119,15 +117,13 @@ def without_samples(usages: Any) -> Any:
 def test_an_unknown_run(store: Store) -> None:
     """A run that is not there is named, whatever is asked of it."""
     runs = store.runs
-    for ask in (runs.get, runs.summary, runs.usage, runs.delete, runs.results):
+    for ask in (runs.get, runs.summary, runs.usage, runs.delete):
         with pytest.raises(NotFoundError, match=UNKNOWN):
             ask("run-1")
     with pytest.raises(NotFoundError, match=UNKNOWN):
         runs.operations("run-1", limit=1)
     with pytest.raises(NotFoundError, match=UNKNOWN):
         runs.operation("run-1", "readPod")
-    with pytest.raises(NotFoundError, match=UNKNOWN):
-        runs.put_results("run-1", [])
 
 
 def test_an_empty_store_has_none(store: Store) -> None:
@@ -291,7 +287,7 @@ def test_a_deleted_run_is_gone(store: Store) -> None:
     usage = Usage({"readPod": OperationUsage(1, samples=(Sample("a", 1, "{}"),))}, requests=1, mapped=1)
     for run_id in ("run-1", "run-2"):
         store.runs.add(make_run(run_id), usage, recorded=NOW)
-        store.runs.put_results(run_id, [make_result()])
+        store.run_results.put(run_id, [make_result()])
     store.sets.put([make_result()])
     store.runs.delete("run-1")
     with pytest.raises(NotFoundError, match=UNKNOWN):
@@ -299,16 +295,7 @@ def test_a_deleted_run_is_gone(store: Store) -> None:
     with looking_into(store) as db:
         counts = {name: db.table(name).count for name in ("runs", "usage", "samples", "results")}
     assert counts == {"runs": 1, "usage": 1, "samples": 1, "results": 2}
-    assert store.runs.results("run-2") == store.sets.find() == [make_result()]
-
-
-def test_results_of_a_run_are_its_own(store: Store) -> None:
-    """A run's results are in no set, and the newer one of an audit replaces the older one."""
-    store.runs.add(make_run(), make_usage(), recorded=NOW)
-    store.runs.put_results("run-1", [make_failure("b"), make_result("a")])
-    store.runs.put_results("run-1", [make_result("b", missing=["x"])])
-    assert store.runs.results("run-1") == [make_result("a"), make_result("b", missing=["x"])]
-    assert store.sets.find(DAY) == []
+    assert store.run_results.find("run-2") == store.sets.find() == [make_result()]
 
 
 @pytest.mark.parametrize("kind", ListKind)

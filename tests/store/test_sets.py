@@ -118,7 +118,7 @@ def test_the_last_status(store: Store) -> None:
     """Of an audit, in its window or the newest one before it; other audits and runs do not count."""
     first, second, third, fourth = days("2023-01-01", 4)
     store.runs.add(make_run(), make_usage(), recorded=NOW)
-    store.runs.put_results("run-1", [make_failure("a", second)])
+    store.run_results.put("run-1", [make_failure("a", second)])
     store.sets.put([make_result("a", first), make_failure("a", third), make_failure("b", second)])
     found = [store.sets.last_status(day, "a") for day in (first, second, third, fourth)]
     assert found == [Status.PASSED, Status.PASSED, Status.FAILED, Status.FAILED]
@@ -132,13 +132,13 @@ def test_old_sets_are_deleted(store: Store) -> None:
     windows = days("2023-01-01", 4)
     store.sets.put([make_result(key, day) for key in ("a", "b") for day in windows])
     store.runs.add(make_run(), make_usage(), recorded=NOW)
-    store.runs.put_results("run-1", [make_result("a", windows[0])])
+    store.run_results.put("run-1", [make_result("a", windows[0])])
     assert store.sets.delete_before(windows[1].end) == 2
     assert store.sets.windows(limit=9) == ([windows[3], windows[2]], 2)
     assert store.sets.delete_before(windows[3].end - timedelta(microseconds=1)) == 1
     assert store.sets.delete_before(windows[3].start) == 0
     assert [result.key for result in store.sets.find()] == ["a", "b"]
-    assert store.runs.results("run-1")
+    assert store.run_results.find("run-1")
 
 
 @given(result=results)
@@ -159,7 +159,7 @@ class TestHistory:
         store.sets.put([make_result(key, day) for day in days for key in ("b", "a")])
         store.sets.put([make_failure("a", days[1])])
         store.runs.add(make_run(), make_usage(), recorded=NOW)
-        store.runs.put_results("run-1", [make_failure("a", days[2])])
+        store.run_results.put("run-1", [make_failure("a", days[2])])
         rows, total = store.sets.history(limit=3, offset=1)
         assert total == 6
         assert [(row.window, row.key) for row in rows] == [(days[2], "b"), (days[1], "a"), (days[1], "b")]

@@ -296,7 +296,7 @@ def test_coverage_without_lists(store: Store) -> None:
 def test_audits(store: Store) -> None:
     """A row per window and audit, and per run and audit."""
     store.runs.add(make_run(), make_usage(), recorded=NOW)
-    store.runs.put_results("run-1", [make_result("a")])
+    store.run_results.put("run-1", [make_result("a")])
     store.sets.put([make_failure("b"), make_result("c", missing=["x", "y"])])
     common = WINDOW | {"checked": 1, "last_run": "2023-01-16T20:23:08.000005Z", "description": ""}
     assert ask(store, "select * from v_audits order by key") == [
