@@ -85,13 +85,18 @@ class _Open(msgspec.Struct, frozen=True, gc=False):
     request: _Request
     received: str
     staged: str
+    number: int
+    """The number of the event in the log."""
     sample: Sample | None
     stays: bool
     """Whether it may stay open: it is long-running, or of the kind whose completion is never logged."""
+    before: "_Open | None"
+    """What it was before, where that was staged later: of the two, this one is sooner a repetition."""
 
-    def moved(self, lines: int) -> "_Open":
-        """The same with its sample's line counted from that many lines further up."""
-        return self if self.sample is None else replace(self, sample=self.sample.moved(lines))
+    def moved(self, *, events: int, lines: int) -> "_Open":
+        """The same counted from that many events and lines further up."""
+        sample = None if self.sample is None else self.sample.moved(lines)
+        return replace(self, number=self.number + events, sample=sample)
 
 
 # A completion that an earlier part of the log may have seen too, or seen opened; its stage time.
@@ -294,22 +299,25 @@ class Counting:
                 if is_repeated:
                     repeated.add(at)
             elif not is_repeated:
-                self._open.pop(key, None)
-                self._open[key] = self._opened(at, event, batch)
+                self._open[key] = self._opened(at, event, batch, self._open.get(key))
         self._duplicates += len(repeated)
         return repeated
 
-    def _opened(self, at: int, event: AuditEvent, batch: "_Batch") -> _Open:
+    def _opened(self, at: int, event: AuditEvent, batch: "_Batch", before: _Open | None) -> _Open:
         [tally], [agent], [code] = self._columns_of([event])
         deprecated = _find_deprecated([event], [tally], [agent]).get(0)
         # Five completions leave no room for an open request among the samples.
         wanted = self._sampled and tally in self._tallies.wanting
+        while before is not None and before.staged <= event.staged:
+            before = before.before
         return _Open(
             request=_Request(tally.target, agent, code, deprecated),
             received=event.received,
             staged=event.staged,
+            number=self.events - len(batch.decoded.events) + at,
             sample=batch.sample(at) if wanted else None,
             stays=_may_stay_open(event),
+            before=before,
         )
 
     def _columns_of(self, events: list[AuditEvent]) -> tuple[list[Tally], list[Agent], list[int | None]]:
@@ -405,10 +413,12 @@ class Counting:
                 self._deprecated[request.deprecated] -= 1
 
     def _append_open(self, part: Part) -> None:
-        for key, request in part.open.items():
-            if not self._recent.repeats(key, near=request.staged):
-                self._open.pop(key, None)
-                self._open[key] = request.moved(self._lines)
+        for key, newest in part.open.items():
+            request: _Open | None = newest
+            while request is not None and self._recent.repeats(key, near=request.staged):
+                request = request.before
+            if request is not None:
+                self._open[key] = request.moved(events=self.events, lines=self._lines)
 
     def _append_tally(self, tally: Tally, part: Tally) -> None:
         tally.add(part)
@@ -449,7 +459,7 @@ class Counting:
         """What was counted, together with the open requests."""
         opened: dict[Target, Tally] = {}
         deprecated = Counter(self._deprecated)
-        for key, one in self._open.items():
+        for key, one in sorted(self._open.items(), key=lambda item: item[1].number):
             request = one.request
             tally = opened.get(request.target)
             if tally is None:

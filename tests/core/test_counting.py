@@ -659,6 +659,9 @@ class TestParts:
             [event("a"), event("b", received=1), event("c", received=2)],
             # what was repeated by another agent
             [event("a"), event("a", agent="x/1"), event("b", agent="y")],
+            # opened anew after a minute, and then before it was over: that one was a repetition
+            [event("a"), event("a", STARTED, staged=61), event("b", STARTED), event("a", STARTED, staged=60)],
+            [event("a"), *(event("a", STARTED, code=n, staged=63 - n) for n in range(5))],
             # samples that are taken back make room, and are the first ones of their requests
             [event(), event(), event(staged=61)],
             [event("a"), event("a"), *map(event, "bcde"), event("o", STARTED), event("p", STARTED)],
