@@ -17,7 +17,8 @@ def render(usage: Usage) -> str:
 
 def _event(sample: Sample) -> msgspec.Raw | dict[str, str]:
     try:
-        msgspec.json.format(sample.event, indent=-1)
+        # As deep as it will stand; and the 0 is refused where nothing is before it.
+        msgspec.json.format(f"[[{sample.event},0]]", indent=-1)
     except (msgspec.DecodeError, RecursionError):
         return {"text": sample.event}
     return msgspec.Raw(sample.event)
