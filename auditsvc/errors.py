@@ -99,4 +99,4 @@ class StoreError(AuditsvcError):
 
 
 class WorkerError(AuditsvcError):
-    """A worker process that died before its part was done."""
+    """A worker process that died before its part was done, or could not hand it on."""

@@ -1,4 +1,5 @@
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -14,7 +15,7 @@ from functools import partial
 from io import FileIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import zstandard
@@ -196,7 +197,7 @@ class TestParts:
         """Where the log's time jumps back, all that a part completed in its first minute is looked into."""
         log = write(tmp_path, WRITTEN_TWICE)
         usage = count_logs([log], swagger, jobs=jobs, sampled=True)
-        assert (usage.requests, usage.duplicates) == (11, 10)
+        assert (usage.requests, usage.duplicates) == (13, 7)
         assert usage == count_logs([log], swagger, sampled=True)
 
     @pytest.mark.usefixtures("many_parts")
@@ -462,6 +463,18 @@ class TestWorkers:
             count_logs([write(tmp_path, event() * 100)], swagger, jobs=3, progress=kill)
         assert not multiprocessing.active_children()
 
+    @pytest.mark.usefixtures("many_parts")
+    def test_no_room(self, tmp_path: Path, swagger: Swagger, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where a worker cannot write what it has counted, the place is named, not the log."""
+
+        def fill(_result: object) -> NoReturn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(auditsvc.ingest.parts, "_hand_on", fill)
+        with pytest.raises(WorkerError, match=r"hand it on by a file in /.*: No space left on device \("):
+            count_logs([write(tmp_path, event() * 100)], swagger, jobs=2)
+        assert not multiprocessing.active_children()
+
     def test_killed_at_any_time(self, tmp_path: Path, recorded: bytes) -> None:
         """Whatever it is at, a worker that is killed ends the count: nobody waits for it for ever."""
         log = write(tmp_path, recorded * 8)
@@ -559,9 +572,10 @@ for number in range(60):
             pytest.fail("a process was left")
 
 
-WRITTEN_TWICE = event("z", received=50) + 2 * b"".join(
-    event(name, received=5 * number) for number, name in enumerate("abcdefghij")
+WRITTEN_TWICE = 2 * b"".join(event(name, received=5 * n) for n, name in enumerate("abcdefg")) + b"".join(
+    event(name, received=35 + n) for n, name in enumerate("hijklm")
 )
+"""Cut for two or three jobs, a part starts in the second copy."""
 
 COUNT_BY_TWO = """
 import sys

@@ -111,7 +111,7 @@ class Part(msgspec.Struct):
     ``recent`` are its last completions. ``heads`` are the completions that an earlier part may have seen too,
     or seen opened, as far as they are of requests received before about the part's start. ``later_heads`` are
     the others: they are many, and needed only where an earlier part saw a request that was received at
-    ``later`` or after it.
+    ``later`` or after it. ``tallies`` and ``deprecated`` are empty where the whole has them already.
     """
 
     file: str
@@ -173,14 +173,14 @@ class Counting:
     def ahead(self, file: str) -> "Counting":
         """For a part further on in this log: what it hands on must be appended to this one, and at its turn.
 
-        It counts at this one's tallies, whose paths and agents need not be found once more; but not with
-        samples, for those have an order.
+        It knows the agents that this one knows. Without samples, which have an order, it also counts at this
+        one's tallies, whose paths need not be found once more.
         """
         part = Counting(self._mapper, file=file, sampled=self._sampled, handing_on=True)
+        part._agents = self._agents
         if not self._sampled:
             part._counts_for_whole = True
-            part._tallies, part._deprecated = self._tallies, self._deprecated
-            part._places, part._agents = self._places, self._agents
+            part._tallies, part._deprecated, part._places = self._tallies, self._deprecated, self._places
         return part
 
     def start_file(self, name: str) -> None:
@@ -368,7 +368,7 @@ class Counting:
         )
 
     def append(self, part: Part) -> None:
-        """Adds the part of the log that follows. Its counts are changed and then belong to this one."""
+        """Adds the part of the log that follows, which is used up by it."""
         if part.starts_file or part.file != self._file:
             self.start_file(part.file)
         repeated = self._append_completions(part)

@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from ctypes import Array, Structure, c_longlong, c_ulonglong
 from mmap import ACCESS_READ, mmap
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from threading import Thread
 from typing import IO, Any, Self
 
@@ -31,10 +31,10 @@ from auditsvc.ingest.progress import Progress, count_range
 
 SMALLEST_PART = 16 << 20
 """What is counted in the time that a worker takes to start and to hand on: less is not worth one, and this
-process takes so much more than a worker."""
+process takes so much more than its share."""
 
 SMALLEST_TAIL = 4 << 20
-"""So much is worth being taken over from a worker: then nothing has to be started, or found once more."""
+"""So much is worth being taken over from a worker: no process has to be started for it."""
 
 TAKEN_SHARE = 2 / 5
 """How much of what a worker has left this process takes over. Less than half, for if this process is the
@@ -195,16 +195,21 @@ def _count_tail(tail: Range, stream: IO[bytes], counting: Counting, watch: _Watc
 def _result_of(part: Range, worker: _Worker, counted: _Places) -> Part:
     try:
         place, later = counted.result()
+        result: Part = worker.read(place)
     except BrokenProcessPool as error:
         raise WorkerError(
             f"the worker that counted {part} died (killed, or out of memory); nothing was kept"
         ) from error
-    result: Part = worker.read(place)
-    return replace(result, later_heads=_LaterHeads(worker, later))
+    except OSError as error:
+        raise WorkerError(
+            f"the worker that counted {part} cannot hand it on by a file in {gettempdir()}: {error.strerror} "
+            "(TMPDIR names another folder); nothing was kept"
+        ) from error
+    return replace(result, later_heads=_UnreadHeads(worker, later))
 
 
-class _LaterHeads:
-    """Those of a part, read when they are asked for: they are many, and next to no log needs them."""
+class _UnreadHeads:
+    """Later heads, read when they are asked for: where logs overlap, or the time of one jumps back."""
 
     def __init__(self, worker: _Worker, place: int) -> None:
         self._worker = worker
@@ -230,7 +235,7 @@ def _part_sizes(total: int, jobs: int) -> tuple[int, int]:
 
 
 def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
-    if plain <= first:
+    if plain < first + SMALLEST_PART:
         yield Range(log)
         return
     start = 0
