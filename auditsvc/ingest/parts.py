@@ -29,19 +29,18 @@ from auditsvc.errors import WorkerError
 from auditsvc.ingest.logs import BLOCK_BYTES, TOO_LONG, Log, Range, blocks_between, no_event
 from auditsvc.ingest.progress import Progress, count_range
 
-SMALLEST_PART = 16 << 20
-"""What is counted in the time that a worker takes to start and to hand on: less is not worth one, and this
-process takes so much more than its share."""
+SMALLEST_PART = 24 << 20
+"""What a worker counts in the time that it takes to have one and to hand on: less is not worth one."""
 
-SMALLEST_TAIL = 4 << 20
-"""So much is worth being taken over from a worker: no process has to be started for it."""
+FIRST_SHARE = 1 / 2
+"""How much of what a worker counts this process does at first; of the rest it takes over what it can."""
 
 TAKEN_SHARE = 2 / 5
 """How much of what a worker has left this process takes over. Less than half, for if this process is the
 slower one the worker waits for it; the other way it takes some more."""
 
-FIRST_SHARE = 2 / 3
-"""How much of what a worker counts this process does at first; it takes over what is left in the end."""
+SMALLEST_TAIL = 1 << 20
+"""So much is worth being taken over from a worker: no process has to be started for it."""
 
 POLL_SECONDS = 0.1
 ANSWER_SECONDS = 0.001
@@ -230,8 +229,8 @@ def _cut(logs: Sequence[Log], jobs: int) -> list[Range]:
 
 def _part_sizes(total: int, jobs: int) -> tuple[int, int]:
     """How large the part of each worker is, and the first one, which this process counts."""
-    size = max(math.ceil((total - SMALLEST_PART) / (jobs - 1 + FIRST_SHARE)), SMALLEST_PART)
-    return size, math.ceil(size * FIRST_SHARE) + SMALLEST_PART
+    size = max(math.ceil(total / (jobs - 1 + FIRST_SHARE)), SMALLEST_PART)
+    return size, math.ceil(size * FIRST_SHARE)
 
 
 def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
