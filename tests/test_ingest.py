@@ -153,25 +153,33 @@ class TestParts:
         """The result is the same with any number of them."""
         assert count_logs([write(tmp_path, recorded)], swagger, jobs=jobs, sampled=True) == expected
 
-    @pytest.mark.parametrize("sampled", [True, False])
     @pytest.mark.parametrize("jobs", [2, 3])
     def test_slow_workers(
         self,
         jobs: int,
-        sampled: bool,
         tmp_path: Path,
         swagger: Swagger,
         recorded: bytes,
+        expected: Usage,
         with_slow_workers: TellTails,
     ) -> None:
         """What slow workers are last with this process takes over; each line is counted once all the same."""
         taken: list[Range] = []
         with_slow_workers(taken.append)
-        log = write(tmp_path, recorded)
-        expected = count_logs([log], swagger, sampled=sampled)
-        assert count_logs([log], swagger, jobs=jobs, sampled=sampled) == expected
+        assert count_logs([write(tmp_path, recorded)], swagger, jobs=jobs, sampled=True) == expected
         assert len(taken) >= jobs
         assert sum(tail.length or 0 for tail in taken) > len(recorded) / 10
+
+    @pytest.mark.parametrize("jobs", [2, 3])
+    def test_slow_workers_unsampled(
+        self, jobs: int, tmp_path: Path, swagger: Swagger, recorded: bytes, with_slow_workers: TellTails
+    ) -> None:
+        """Without samples, what is taken over counts at this process's own tallies."""
+        taken: list[Range] = []
+        with_slow_workers(taken.append)
+        log = write(tmp_path, recorded)
+        assert count_logs([log], swagger, jobs=jobs) == count_logs([log], swagger)
+        assert len(taken) >= jobs
 
     def test_rotated_meanwhile(
         self,

@@ -90,8 +90,6 @@ class _Open(msgspec.Struct, frozen=True, gc=False):
     sample: Sample | None
     stays: bool
     """Whether it may stay open: it is long-running, or of the kind whose completion is never logged."""
-    before: "_Open | None"
-    """What it was before, where that was staged later: of the two, this one is sooner a repetition."""
 
     def moved(self, *, events: int, lines: int) -> "_Open":
         """The same counted from that many events and lines further up."""
@@ -126,7 +124,7 @@ class Part(msgspec.Struct):
     malformed_at: list[tuple[str, int]]
     tallies: dict[Target, Tally]
     deprecated: Counter[_Deprecated]
-    open: dict[Key, _Open]
+    open: dict[Key, list[_Open]]
     recent: Recent
     heads: list[Head]
     later: str
@@ -160,7 +158,9 @@ class Counting:
         self._duplicates = 0
         self._malformed = 0
         self._malformed_at: list[tuple[str, int]] = []
-        self._open: dict[Key, _Open] = {}
+        # As each was opened, the newest last; before it only what was staged later, and may be no repetition
+        # where the newest turns out to be one.
+        self._open: dict[Key, list[_Open]] = {}
         self._recent = Recent()
         self._start = _Start() if handing_on else None
         self._counts_for_whole = False
@@ -299,17 +299,18 @@ class Counting:
                 if is_repeated:
                     repeated.add(at)
             elif not is_repeated:
-                self._open[key] = self._opened(at, event, batch, self._open.get(key))
+                opened = self._open.setdefault(key, [])
+                while opened and opened[-1].staged <= event.staged:
+                    opened.pop()
+                opened.append(self._opened(at, event, batch))
         self._duplicates += len(repeated)
         return repeated
 
-    def _opened(self, at: int, event: AuditEvent, batch: "_Batch", before: _Open | None) -> _Open:
+    def _opened(self, at: int, event: AuditEvent, batch: "_Batch") -> _Open:
         [tally], [agent], [code] = self._columns_of([event])
         deprecated = _find_deprecated([event], [tally], [agent]).get(0)
         # Five completions leave no room for an open request among the samples.
         wanted = self._sampled and tally in self._tallies.wanting
-        while before is not None and before.staged <= event.staged:
-            before = before.before
         return _Open(
             request=_Request(tally.target, agent, code, deprecated),
             received=event.received,
@@ -317,7 +318,6 @@ class Counting:
             number=self.events - len(batch.decoded.events) + at,
             sample=batch.sample(at) if wanted else None,
             stays=_may_stay_open(event),
-            before=before,
         )
 
     def _columns_of(self, events: list[AuditEvent]) -> tuple[list[Tally], list[Agent], list[int | None]]:
@@ -413,12 +413,10 @@ class Counting:
                 self._deprecated[request.deprecated] -= 1
 
     def _append_open(self, part: Part) -> None:
-        for key, newest in part.open.items():
-            request: _Open | None = newest
-            while request is not None and self._recent.repeats(key, near=request.staged):
-                request = request.before
-            if request is not None:
-                self._open[key] = request.moved(events=self.events, lines=self._lines)
+        for key, opened in part.open.items():
+            kept = [one for one in opened if not self._recent.repeats(key, near=one.staged)]
+            if kept:
+                self._open[key] = [kept[-1].moved(events=self.events, lines=self._lines)]
 
     def _append_tally(self, tally: Tally, part: Tally) -> None:
         tally.add(part)
@@ -459,7 +457,8 @@ class Counting:
         """What was counted, together with the open requests."""
         opened: dict[Target, Tally] = {}
         deprecated = Counter(self._deprecated)
-        for key, one in sorted(self._open.items(), key=lambda item: item[1].number):
+        newest = [(key, events[-1]) for key, events in self._open.items()]
+        for key, one in sorted(newest, key=lambda item: item[1].number):
             request = one.request
             tally = opened.get(request.target)
             if tally is None:
@@ -474,7 +473,8 @@ class Counting:
     def _never_completed(self) -> int:
         """The open requests that the API server should have ended before the log does."""
         latest = shift_time(self._time.latest, -REQUEST_TIMEOUT)
-        return sum(not request.stays and request.staged <= latest for request in self._open.values())
+        newest = [events[-1] for events in self._open.values()]
+        return sum(not request.stays and request.staged <= latest for request in newest)
 
 
 class _Lines:

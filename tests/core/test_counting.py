@@ -675,6 +675,12 @@ class TestParts:
             assert count_parts(mapper, cut(log, [position])) == whole
         assert count_parts(mapper, cut(log, range(len(lines)))) == whole
 
+    def test_opened_many_times(self, mapper: OperationMapper) -> None:
+        """A request that is opened again and again, each time a little sooner, is handed on as any is."""
+        lines = [event("a"), *(event("a", STARTED, staged=62 - n / 10_000) for n in range(5000))]
+        log = [("audit.log", lines)]
+        assert count_parts(mapper, cut(log, [1])) == count_files(mapper, log)
+
     def test_memory(self, mapper: OperationMapper) -> None:
         """What is remembered follows from the requests in flight and the last minutes, not from the log."""
         counting = Counting(mapper, sampled=True, handing_on=True)
