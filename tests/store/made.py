@@ -21,6 +21,8 @@ from auditsvc.store.results import StoredResult
 
 NOW = datetime(2023, 1, 16, 20, 23, 8, 5, tzinfo=UTC)
 DAY = Window.day(NOW)
+UNKNOWN_RUN = r"unknown run: run-1 \(GET /runs lists them\)"
+"""What is told of make_run's, where it was never stored."""
 
 
 @contextmanager

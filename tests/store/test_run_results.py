@@ -2,9 +2,16 @@ import pytest
 
 from auditsvc.errors import NotFoundError
 from auditsvc.store import Store
-from tests.store.made import DAY, NOW, looking_into, make_failure, make_result, make_run, make_usage
-
-UNKNOWN = r"unknown run: run-1 \(GET /runs lists them\)"
+from tests.store.made import (
+    DAY,
+    NOW,
+    UNKNOWN_RUN,
+    looking_into,
+    make_failure,
+    make_result,
+    make_run,
+    make_usage,
+)
 
 
 def test_results_of_a_run_are_its_own(store: Store) -> None:
@@ -20,7 +27,7 @@ def test_an_unknown_run(store: Store) -> None:
     """A run that is not there is named, and nothing is stored."""
     results = store.run_results
     for ask in (results.find, results.inputs, lambda run_id: results.put(run_id, [make_result()])):
-        with pytest.raises(NotFoundError, match=UNKNOWN):
+        with pytest.raises(NotFoundError, match=UNKNOWN_RUN):
             ask("run-1")
     with looking_into(store) as db:
         assert db.table("results").count == 0

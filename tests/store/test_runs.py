@@ -18,6 +18,7 @@ from auditsvc.store.lists import ListKind
 from auditsvc.store.runs import RunSummary
 from tests.store.made import (
     NOW,
+    UNKNOWN_RUN,
     hold_swagger,
     keep_list,
     keep_swagger,
@@ -60,7 +61,6 @@ usages = st.builds(
     header=st.none() | maps,
 )
 run_numbers = itertools.count()
-UNKNOWN = r"unknown run: run-1 \(GET /runs lists them\)"
 
 
 def test_a_run_comes_back(store: Store) -> None:
@@ -118,11 +118,11 @@ def test_an_unknown_run(store: Store) -> None:
     """A run that is not there is named, whatever is asked of it."""
     runs = store.runs
     for ask in (runs.get, runs.summary, runs.usage, runs.delete):
-        with pytest.raises(NotFoundError, match=UNKNOWN):
+        with pytest.raises(NotFoundError, match=UNKNOWN_RUN):
             ask("run-1")
-    with pytest.raises(NotFoundError, match=UNKNOWN):
+    with pytest.raises(NotFoundError, match=UNKNOWN_RUN):
         runs.operations("run-1", limit=1)
-    with pytest.raises(NotFoundError, match=UNKNOWN):
+    with pytest.raises(NotFoundError, match=UNKNOWN_RUN):
         runs.operation("run-1", "readPod")
 
 
@@ -290,7 +290,7 @@ def test_a_deleted_run_is_gone(store: Store) -> None:
         store.run_results.put(run_id, [make_result()])
     store.sets.put([make_result()])
     store.runs.delete("run-1")
-    with pytest.raises(NotFoundError, match=UNKNOWN):
+    with pytest.raises(NotFoundError, match=UNKNOWN_RUN):
         store.runs.get("run-1")
     with looking_into(store) as db:
         counts = {name: db.table(name).count for name in ("runs", "usage", "samples", "results")}
