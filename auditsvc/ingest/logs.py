@@ -17,7 +17,7 @@ import msgspec
 
 from auditsvc.errors import EmptyLogError, InputError, TooLargeError
 
-BLOCK_BYTES = 128 << 10
+BLOCK_BYTES = 256 << 10
 """Small enough to stay in the processor's cache while it is decoded, and enough for what each block costs."""
 
 PEEK_BYTES = 4 << 10
