@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 import auditsvc.ingest
 import auditsvc.ingest.logs
 import auditsvc.ingest.parts
-from auditsvc.core.counting import Counting
+from auditsvc.core.counting import Counting, Part
 from auditsvc.core.swagger import Swagger
 from auditsvc.core.usage import Usage
 from auditsvc.errors import InputError, ParseError, RequestError, TooLargeError, WorkerError
@@ -81,6 +81,7 @@ def many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets even a short log be cut into many parts, and be read in many blocks."""
     monkeypatch.setattr(auditsvc.ingest.parts, "SMALLEST_PART", 1)
     monkeypatch.setattr(auditsvc.ingest.parts, "SMALLEST_TAIL", 1)
+    monkeypatch.setattr(auditsvc.ingest.parts, "HANDING_ON", 0)
     monkeypatch.setattr(auditsvc.ingest.logs, "BLOCK_BYTES", 512)
 
 
@@ -180,6 +181,22 @@ class TestParts:
         log = write(tmp_path, recorded)
         assert count_logs([log], swagger, jobs=jobs) == count_logs([log], swagger)
         assert len(taken) >= jobs
+
+    def test_nearly_done(
+        self,
+        tmp_path: Path,
+        swagger: Swagger,
+        recorded: bytes,
+        expected: Usage,
+        with_slow_workers: TellTails,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Of a worker that would sooner hand on than count, all that is left is taken over."""
+        monkeypatch.setattr(auditsvc.ingest.parts, "HANDING_ON", len(recorded) * 2)
+        taken: list[Range] = []
+        with_slow_workers(taken.append)
+        assert count_logs([write(tmp_path, recorded)], swagger, jobs=2, sampled=True) == expected
+        assert len(taken) == 1
 
     def test_rotated_meanwhile(
         self,
@@ -481,6 +498,29 @@ class TestWorkers:
         monkeypatch.setattr(auditsvc.ingest.parts, "_hand_on", fill)
         with pytest.raises(WorkerError, match=r"hand it on by a file in /.*: No space left on device \("):
             count_logs([write(tmp_path, event() * 100)], swagger, jobs=2)
+        assert not multiprocessing.active_children()
+
+    @pytest.mark.usefixtures("many_parts")
+    def test_no_room_for_more(
+        self,
+        tmp_path: Path,
+        swagger: Swagger,
+        recorded: bytes,
+        expected: Usage,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What a worker hands on beside its result is missed only where somebody reads it."""
+
+        def fill(result: object) -> int:
+            if not isinstance(result, Part):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return hand_on(result)
+
+        hand_on = auditsvc.ingest.parts._hand_on
+        monkeypatch.setattr(auditsvc.ingest.parts, "_hand_on", fill)
+        assert count_logs([write(tmp_path, recorded)], swagger, jobs=2, sampled=True) == expected
+        with pytest.raises(WorkerError, match=r"hand it on by a file in /.*: No space left on device \("):
+            count_logs([write(tmp_path, WRITTEN_TWICE)], swagger, jobs=2)
         assert not multiprocessing.active_children()
 
     def test_killed_at_any_time(self, tmp_path: Path, recorded: bytes) -> None:

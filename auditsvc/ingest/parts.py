@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -39,6 +39,10 @@ TAKEN_SHARE = 2 / 5
 """How much of what a worker has left this process takes over. Less than half, for if this process is the
 slower one the worker waits for it; the other way it takes some more."""
 
+HANDING_ON = 8 << 20
+"""So much is counted in the time in which a worker hands on. This process, which has nothing to hand on,
+takes over that much more."""
+
 SMALLEST_TAIL = 1 << 20
 """So much is worth being taken over from a worker: no process has to be started for it."""
 
@@ -64,7 +68,7 @@ def count_parts(
     shared = _FORK.RawArray(_Shared, [_Shared.of(part) for part in parts])
     with ExitStack() as opened, _workers(mapper, watch.counters, shared) as workers:
         given = {
-            at: workers[at % jobs - 1].submit(at, part, sampled=sampled, followed=at + 1 < len(parts))
+            at: workers[at % jobs - 1].start(at, part, sampled=sampled, followed=at + 1 < len(parts))
             for at, part in enumerate(parts)
             if at % jobs and part.log.path is not None
         }
@@ -74,9 +78,9 @@ def count_parts(
             if at in given:
                 tails = [
                     _count_tail(tail, streams[at], counting.ahead(tail.log.name), watch)
-                    for tail in _take_over(part, shared[at], given[at], streams.get(at), watch)
+                    for tail in _take_over(given[at], shared[at], streams.get(at), watch)
                 ]
-                counting.append(_result_of(part, workers[at % jobs - 1], given[at]))
+                counting.append(given[at].result())
                 for counted in reversed(tails):
                     counting.append(counted)
                 watch()
@@ -100,10 +104,6 @@ class _Watch:
         told = self._told
         self._told = sum(count[0] for count in self.counters), sum(count[1] for count in self.counters)
         self._progress(read + self._told[0] - told[0], events + self._told[1] - told[1])
-
-
-_Places = Future[tuple[int, int]]
-"""Where a counted part stands in its worker's file, and where its later heads, when it is counted."""
 
 
 class _Shared(Structure):
@@ -136,9 +136,10 @@ class _Worker:
         initial = mapper, counters, shared, self._file.fileno(), os.getpid()
         self._executor = ProcessPoolExecutor(1, _FORK, _start_worker, initial)
 
-    def submit(self, number: int, part: Range, *, sampled: bool, followed: bool) -> _Places:
-        """Counts the part of that number."""
-        return self._executor.submit(_count_part, number, part, sampled=sampled, followed=followed)
+    def start(self, number: int, part: Range, *, sampled: bool, followed: bool) -> "_Given":
+        """Has the part of that number counted, after those that were given before."""
+        counted = self._executor.submit(_count_part, number, part, sampled=sampled, followed=followed)
+        return _Given(part, self, counted, self._executor.submit(_hand_on_later_heads))
 
     def read(self, place: int) -> Any:
         """What was handed on at that place of the file."""
@@ -157,10 +158,42 @@ class _Worker:
         self._file.close()
 
 
-def _take_over(
-    part: Range, shared: _Shared, future: _Places, stream: IO[bytes] | None, watch: _Watch
-) -> Iterator[Range]:
+class _Given:
+    """A part that was given to a worker; its result, and its later heads, stand in the worker's file."""
+
+    def __init__(self, part: Range, worker: _Worker, counted: Future[int], later: Future[int]) -> None:
+        self.part = part
+        self.counted = counted
+        """Done when the part is; the place of the result."""
+        self._worker = worker
+        self._later = later
+
+    def result(self) -> Part:
+        """The counted part; WorkerError where the worker died, or could not hand it on."""
+        result: Part = self._read(self.counted)
+        return replace(result, later_heads=self)
+
+    def __iter__(self) -> Iterator[Head]:
+        """The later heads, read when they are asked for: where logs overlap, or one's time jumps back."""
+        return iter(self._read(self._later))
+
+    def _read(self, place: Future[int]) -> Any:
+        try:
+            return self._worker.read(place.result())
+        except BrokenProcessPool as error:
+            raise WorkerError(
+                f"the worker that counted {self.part} died (killed, or out of memory); nothing was kept"
+            ) from error
+        except OSError as error:
+            raise WorkerError(
+                f"the worker that counted {self.part} cannot hand it on by a file in {gettempdir()}: "
+                f"{error.strerror} (TMPDIR names another folder); nothing was kept"
+            ) from error
+
+
+def _take_over(given: _Given, shared: _Shared, stream: IO[bytes] | None, watch: _Watch) -> Iterator[Range]:
     """Waits for the worker that counts a part; meanwhile what it leaves of the part's end, the last first."""
+    future = given.counted
     while not future.done():
         end = shared.end
         wanted = None if stream is None else _start_of_tail(stream, shared)
@@ -172,13 +205,14 @@ def _take_over(
                 time.sleep(ANSWER_SECONDS)
                 watch()
             if shared.end < end:
-                yield Range(part.log, shared.end, end - shared.end)
+                yield Range(given.part.log, shared.end, end - shared.end)
         watch()
 
 
 def _start_of_tail(stream: IO[bytes], shared: _Shared) -> int | None:
     """Where the share begins that is taken over of what is not counted yet; None where it is too little."""
-    size = int((shared.end - shared.counted) * TAKEN_SHARE)
+    left = shared.end - shared.counted
+    size = min(int((left + HANDING_ON) * TAKEN_SHARE), left)
     if size < SMALLEST_TAIL:
         return None
     start = _line_start(stream, shared.end - size)
@@ -189,33 +223,6 @@ def _count_tail(tail: Range, stream: IO[bytes], counting: Counting, watch: _Watc
     end = tail.start + (tail.length or 0)
     count_range(tail, counting, watch, blocks=blocks_between(stream, tail.start, end))
     return counting.hand_on()
-
-
-def _result_of(part: Range, worker: _Worker, counted: _Places) -> Part:
-    try:
-        place, later = counted.result()
-        result: Part = worker.read(place)
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            f"the worker that counted {part} died (killed, or out of memory); nothing was kept"
-        ) from error
-    except OSError as error:
-        raise WorkerError(
-            f"the worker that counted {part} cannot hand it on by a file in {gettempdir()}: {error.strerror} "
-            "(TMPDIR names another folder); nothing was kept"
-        ) from error
-    return replace(result, later_heads=_UnreadHeads(worker, later))
-
-
-class _UnreadHeads:
-    """Later heads, read when they are asked for: where logs overlap, or the time of one jumps back."""
-
-    def __init__(self, worker: _Worker, place: int) -> None:
-        self._worker = worker
-        self._place = place
-
-    def __iter__(self) -> Iterator[Head]:
-        return iter(self._worker.read(self._place))
 
 
 def _cut(logs: Sequence[Log], jobs: int) -> list[Range]:
@@ -279,6 +286,8 @@ _parts: "Array[_Shared]"
 _handed_on: int
 """In a worker, which has them from its parent as they are: the mapper, the bytes read and events counted
 so far, how each part is shared, and the descriptor of the file through which it hands on."""
+_later_heads: Iterable[Head]
+"""In a worker, those of the part that it counted last."""
 
 
 def _start_worker(
@@ -326,12 +335,19 @@ def _kept_blocks(part: Range, shared: _Shared) -> Iterator[bytes]:
                 return  # as much as there was: the file was cut meanwhile
 
 
-def _count_part(number: int, part: Range, *, sampled: bool, followed: bool) -> tuple[int, int]:
+def _count_part(number: int, part: Range, *, sampled: bool, followed: bool) -> int:
+    global _later_heads  # noqa: PLW0603 - a worker counts one part after another
     counting = Counting(_mapper, file=part.log.name, sampled=sampled, handing_on=True)
     shared = _parts[number]
     count_range(part, counting, _report, blocks=_kept_blocks(part, shared))
     counted = counting.hand_on(followed=followed or shared.end < _Shared.of(part).end)
-    return _hand_on(replace(counted, later_heads=())), _hand_on(counted.later_heads)
+    _later_heads = counted.later_heads
+    return _hand_on(replace(counted, later_heads=()))
+
+
+def _hand_on_later_heads() -> int:
+    """Hands on those of the part that was counted last, while its result is being read."""
+    return _hand_on(_later_heads)
 
 
 def _hand_on(result: object) -> int:
