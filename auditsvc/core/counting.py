@@ -244,7 +244,7 @@ class Counting:
         count_requests(tallies, agents, codes, completed.received)
         deprecated = _find_deprecated(events, tallies, agents)
         self._deprecated.update(deprecated.values())
-        if self._start is not None:
+        if self._start is not None and self._start.holds(batch.earliest):
             self._start.keep(completed, tallies, agents, codes, deprecated)
         if self._sampled:
             self._keep_samples(positions, events, tallies, batch)
@@ -252,11 +252,11 @@ class Counting:
     def _find_completions(self, batch: "_Batch") -> tuple[Sequence[int], Events]:
         """The completions that count, and their positions; opens and closes requests.
 
-        Most requests are received later than all before them, and no two at one time: then they were neither
-        open nor complete, and only what is in the batch matters. All others are judged one by one.
+        Most requests are received later than all before them, and none at the same time: then they were
+        neither open nor complete, and only what is in the batch matters. All others are judged one by one.
         """
         decoded = batch.decoded
-        late = self._find_late(decoded.received)
+        judged = {*self._find_late(batch)}
         are_ended = [event.stage in ENDED for event in decoded.events]
         ended = decoded.pick(are_ended)
         positions: Sequence[int] = range(len(are_ended))
@@ -265,22 +265,24 @@ class Counting:
             opening = [*compress(positions, map(not_, are_ended))]
             positions = [*compress(positions, are_ended)]
         ends = dict(zip(ended.received, positions, strict=True))
+        judged.update(at for at in opening if not _completes(at, ends, decoded))
+        alone = ended
         if len(ends) < len(positions):
-            repeated = self._judge(range(len(are_ended)), batch)
-        else:
-            left_open = (at for at in opening if not _completes(at, ends, decoded))
-            repeated = self._judge(sorted({*late, *left_open}), batch)
-            ids = [event.audit_id for event in ended.events]
-            self._recent.add(ids, ended.received, ended.staged, latest=self._latest)
+            shared = {time for time, at in zip(ended.received, positions, strict=True) if ends[time] != at}
+            judged.update(at for at, time in enumerate(decoded.received) if time in shared)
+            alone = ended.pick([time not in shared for time in ended.received])
+        repeated = self._judge(sorted(judged), batch)
+        ids = [event.audit_id for event in alone.events]
+        self._recent.add(ids, alone.received, alone.staged, latest=self._latest)
         self._recent.forget(decoded.staged[-1])
         if repeated:
             kept = [at not in repeated for at in positions]
             return [*compress(positions, kept)], ended.pick(kept)
         return positions, ended
 
-    def _find_late(self, received: list[str]) -> Sequence[int]:
+    def _find_late(self, batch: "_Batch") -> Sequence[int]:
         """The positions of what was not received later than all before; widens the time of the log."""
-        latest, earliest = self._latest, min(received)
+        latest, earliest, received = self._latest, batch.earliest, batch.decoded.received
         self._latest = max(latest, *received)
         if earliest < self._first and earliest != UNKNOWN_TIME:
             self._first = earliest
@@ -499,6 +501,8 @@ class _Batch:
 
     def __init__(self, decoded: Events, lines: _Lines, first_line: int = 0) -> None:
         self.decoded = decoded
+        self.earliest = min(decoded.received)
+        """When the first one of them was received."""
         self._lines = lines
         self._first_line = first_line
 
@@ -529,6 +533,10 @@ class _Start:
                 self._near_until = shift_time(first, BACKWARDS_SLACK)
                 self._far_until = shift_time(first, REPEAT_WINDOW)
 
+    def holds(self, earliest: str) -> bool:
+        """Whether any of the completions may be such, the first one of which was received at that time."""
+        return earliest < self._far_until
+
     def keep(
         self,
         completed: Events,
@@ -539,8 +547,6 @@ class _Start:
     ) -> None:
         """Keeps those of the completions that are such."""
         events, received, staged, _ = completed
-        if min(received) >= self._far_until:
-            return
         for at in [at for at, time in enumerate(received) if time <= self._near_until]:
             request = _Request(tallies[at].target, agents[at], codes[at], deprecated.get(at))
             self.near.append((_key(events[at]), staged[at], request))
