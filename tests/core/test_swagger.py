@@ -246,7 +246,7 @@ class TestParseSwagger:
             (b'{"swagger": "2.0", "paths": []}', r"Expected `object`, got `array` - at `\$.paths`"),
             (b'{"swagger": "2.0", "paths": {}}', r"^a swagger without operations: at `\$.paths`"),
             (b'{"swagger": "2.0", "paths": {"/a": {"get": 1}}}', r"got `int` - at `\$.paths\[...\].get`"),
-            (b'{"swagger": "2.0", "paths": {"/a": {"get": {"operationId": "\xff"}}}}', "'utf-8' codec"),
+            (b'{"swagger": "2.0", "paths": {"/a": {"get": {"operationId": "\xff"}}}}', "(?i)utf-8"),
             (b'{"swagger": "2.0", "paths": {}, "x": ' + b"[" * 100_000, "maximum recursion depth exceeded"),
         ],
     )
