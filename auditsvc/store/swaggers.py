@@ -16,7 +16,7 @@ from auditsvc.store.columns import compress, decompress, minor_text, parse_time,
 from auditsvc.store.connections import Connections, Database
 from auditsvc.store.views import HELD_OF_HIGHEST, HELD_OF_MINOR
 
-_operation_values = attrgetter(*Operation.__struct_fields__)
+_described = attrgetter("category", "group", "version", "kind", "action", "resource", "description")
 
 OPERATION_COLUMNS = """
     o.id, o.method, o.path, o.level, o.deprecated, o.category, o."group", o.version, o.kind, o.action,
@@ -172,7 +172,11 @@ def _write_operations(db: Database, digest: str, swagger: Swagger) -> None:
             action, resource, description)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        [(digest, *_operation_values(operation)) for operation in swagger.operations.values()],
+        [
+            # What is a kind of str or int, sqlite3 would look for an adapter of, value by value.
+            (digest, one.id, one.method, one.path, one.level.value, int(one.deprecated), *_described(one))
+            for one in swagger.operations.values()
+        ],
     )
 
 

@@ -111,8 +111,8 @@ def add_figures(db: Database, run_id: str, usage: Usage) -> None:
 
 def write_usage(db: Database, run_id: str, usage: Usage) -> None:
     """Writes the rows below a run's own."""
-    used = [(True, name, one) for name, one in usage.operations.items()]
-    used += [(False, reason, one) for reason, one in usage.unmapped.items()]
+    used = [(1, name, one) for name, one in usage.operations.items()]
+    used += [(0, reason.value, one) for reason, one in usage.unmapped.items()]
     # Few tests stand with many operations: each name is looked into once.
     names = dict.fromkeys(chain.from_iterable(one.tests for _, _, one in used))
     numbers = {test: number for number, test in enumerate(names)}
