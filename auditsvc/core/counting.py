@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import compress
 from operator import not_
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -95,6 +96,15 @@ class _Open(msgspec.Struct, frozen=True, gc=False):
         """The same counted from that many events and lines further up."""
         sample = None if self.sample is None else self.sample.moved(lines)
         return replace(self, number=self.number + events, sample=sample)
+
+
+class _Completions(NamedTuple):
+    """Completions that count, and their positions in the batch."""
+
+    positions: Sequence[int]
+    events: Events
+    block: Block | None
+    """The same as they are remembered; None where not all of them stand together."""
 
 
 # A completion that an earlier part of the log may have seen too, or seen opened; its stage time.
@@ -234,23 +244,23 @@ class Counting:
         staged = batch.decoded.staged
         self.events += len(staged)
         self._time.follow(staged)
-        positions, completed = self._find_completions(batch)
+        completed = self._find_completions(batch)
         if self._start is not None:
             self._start.note(staged)
-        events = completed.events
+        events = completed.events.events
         if not events:
             return
         tallies, agents, codes = self._columns_of(events)
-        count_requests(tallies, agents, codes, completed.received)
+        count_requests(tallies, agents, codes, completed.events.received)
         deprecated = _find_deprecated(events, tallies, agents)
         self._deprecated.update(deprecated.values())
         if self._start is not None and self._start.holds(batch.earliest):
             self._start.keep(completed, tallies, agents, codes, deprecated)
         if self._sampled:
-            self._keep_samples(positions, events, tallies, batch)
+            self._keep_samples(completed.positions, events, tallies, batch)
 
-    def _find_completions(self, batch: "_Batch") -> tuple[Sequence[int], Events]:
-        """The completions that count, and their positions; opens and closes requests.
+    def _find_completions(self, batch: "_Batch") -> _Completions:
+        """The completions that count; opens and closes requests.
 
         Most requests are received later than all before them, and none at the same time: then they were
         neither open nor complete, and only what is in the batch matters. All others are judged one by one.
@@ -273,12 +283,12 @@ class Counting:
             alone = ended.pick([time not in shared for time in ended.received])
         repeated = self._judge(sorted(judged), batch)
         ids = [event.audit_id for event in alone.events]
-        self._recent.add(ids, alone.received, alone.staged, latest=self._latest)
+        block = self._recent.add(ids, alone.received, alone.staged, latest=self._latest)
         self._recent.forget(decoded.staged[-1])
         if repeated:
             kept = [at not in repeated for at in positions]
-            return [*compress(positions, kept)], ended.pick(kept)
-        return positions, ended
+            return _Completions([*compress(positions, kept)], ended.pick(kept), None)
+        return _Completions(positions, ended, block if alone is ended else None)
 
     def _find_late(self, batch: "_Batch") -> Sequence[int]:
         """The positions of what was not received later than all before; widens the time of the log."""
@@ -539,14 +549,20 @@ class _Start:
 
     def keep(
         self,
-        completed: Events,
+        completed: _Completions,
         tallies: list[Tally],
         agents: list[Agent],
         codes: list[int | None],
         deprecated: Mapping[int, _Deprecated],
     ) -> None:
         """Keeps those of the completions that are such."""
-        events, received, staged, _ = completed
+        events, received, staged, _ = completed.events
+        earliest = min(received)
+        if completed.block is not None and self._near_until < earliest and max(received) < self._far_until:
+            self.later = min(self.later, earliest)
+            targets = [tally.target for tally in tallies]
+            self.far.append((completed.block, targets, agents, codes, deprecated))
+            return
         for at in [at for at, time in enumerate(received) if time <= self._near_until]:
             request = _Request(tallies[at].target, agents[at], codes[at], deprecated.get(at))
             self.near.append((_key(events[at]), staged[at], request))

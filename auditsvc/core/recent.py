@@ -34,13 +34,15 @@ class Recent:
     def __len__(self) -> int:
         return len(self._newer) + len(self._older)
 
-    def add(self, ids: list[str], received: list[str], staged: list[str], *, latest: str) -> None:
+    def add(self, ids: list[str], received: list[str], staged: list[str], *, latest: str) -> "Block":
         """Adds completions of requests that were received at different times, up to the latest so far.
 
         Those that were not received later than all requests before them must have been added by
-        :meth:`add_late` too.
+        :meth:`add_late` too. Returns them as they are kept.
         """
-        self._newer.add(ids, received, staged, latest)
+        block = Block(ids, received, staged)
+        self._newer.add(block, latest)
+        return block
 
     def add_late(self, key: Key, staged: str) -> None:
         """Adds the completion of any request."""
@@ -84,9 +86,9 @@ class _Generation:
     def __len__(self) -> int:
         return len(self.late) + sum(map(len, self._blocks))
 
-    def add(self, ids: list[str], received: list[str], staged: list[str], latest: str) -> None:
-        if ids:
-            self._blocks.append(Block(ids, received, staged))
+    def add(self, block: "Block", latest: str) -> None:
+        if len(block):
+            self._blocks.append(block)
             self._latest.append(latest)
 
     def find(self, key: Key) -> str | None:
