@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -286,8 +286,8 @@ _parts: "Array[_Shared]"
 _handed_on: int
 """In a worker, which has them from its parent as they are: the mapper, the bytes read and events counted
 so far, how each part is shared, and the descriptor of the file through which it hands on."""
-_later_heads: Iterable[Head]
-"""In a worker, those of the part that it counted last."""
+_counted: tuple[Counting, Part]
+"""In a worker, what it counted last, until the next: to give it all back takes time, and others wait."""
 
 
 def _start_worker(
@@ -336,18 +336,18 @@ def _kept_blocks(part: Range, shared: _Shared) -> Iterator[bytes]:
 
 
 def _count_part(number: int, part: Range, *, sampled: bool, followed: bool) -> int:
-    global _later_heads  # noqa: PLW0603 - a worker counts one part after another
+    global _counted  # noqa: PLW0603 - a worker counts one part after another
     counting = Counting(_mapper, file=part.log.name, sampled=sampled, handing_on=True)
     shared = _parts[number]
     count_range(part, counting, _report, blocks=_kept_blocks(part, shared))
     counted = counting.hand_on(followed=followed or shared.end < _Shared.of(part).end)
-    _later_heads = counted.later_heads
+    _counted = counting, counted
     return _hand_on(replace(counted, later_heads=()))
 
 
 def _hand_on_later_heads() -> int:
     """Hands on those of the part that was counted last, while its result is being read."""
-    return _hand_on(_later_heads)
+    return _hand_on(_counted[1].later_heads)
 
 
 def _hand_on(result: object) -> int:
