@@ -12,7 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import compress
+from io import BytesIO
+from itertools import compress, islice
 from operator import not_
 from typing import NamedTuple
 
@@ -493,17 +494,19 @@ class _Lines:
     """The lines of a block, for samples."""
 
     def __init__(self, block: bytes, file: str, above: int) -> None:
-        self._block = block
+        self._lines = BytesIO(block)
+        self._read = 0
         self._file = file
         self._above = above
-        self._starts = [0]
 
     def sample(self, at: int) -> Sample:
         """The event on that line, from 0, as it was logged."""
-        starts, block = self._starts, self._block
-        while len(starts) < at + 2:  # few lines are sampled, most of them near the top
-            starts.append((block.find(b"\n", starts[-1]) + 1) or len(block) + 1)
-        return Sample(self._file, self._above + at + 1, sample_text(block[starts[at] : starts[at + 1] - 1]))
+        if at < self._read:  # those of a batch come in order, and at most twice: first what it opened
+            self._lines.seek(0)
+            self._read = 0
+        line = next(islice(self._lines, at - self._read, None))
+        self._read = at + 1
+        return Sample(self._file, self._above + at + 1, sample_text(line))
 
 
 class _Batch:

@@ -188,8 +188,8 @@ def shift_time(text: str, by: timedelta) -> str:
 def sample_text(line: bytes) -> str:
     """The event as it was logged, without request and response objects, at most 8 KB of it."""
     text = line.decode("utf-8", "replace").strip()
-    # One look for the end of both names, for most events have neither.
-    if 'Object"' in text and ('"requestObject"' in text or '"responseObject"' in text):
+    # Most events have neither name, and not even that letter, which is found fastest.
+    if "O" in text and ('"requestObject"' in text or '"responseObject"' in text):
         members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         kept = {name: raw for name, raw in members.items() if name not in ("requestObject", "responseObject")}
         text = msgspec.json.encode(kept).decode()
