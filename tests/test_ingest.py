@@ -198,6 +198,25 @@ class TestParts:
         assert count_logs([write(tmp_path, recorded)], swagger, jobs=2, sampled=True) == expected
         assert len(taken) == 1
 
+    def test_hardly_begun(
+        self,
+        tmp_path: Path,
+        swagger: Swagger,
+        recorded: bytes,
+        with_slow_workers: TellTails,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """So it is of one that is at the first line of its file still: that one it counts."""
+        monkeypatch.setattr(auditsvc.ingest.parts, "HANDING_ON", len(recorded) * 2)
+        first, *rest = lines_of(recorded)
+        logs = [write(tmp_path, first, "a.log"), write(tmp_path, b"".join(rest), "b.log")]
+        expected = count_logs(logs, swagger, sampled=True)
+        taken: list[Range] = []
+        with_slow_workers(taken.append)
+        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(0.3))
+        assert count_logs(logs, swagger, jobs=2, sampled=True) == expected
+        assert taken[0].start == len(rest[0])
+
     def test_rotated_meanwhile(
         self,
         tmp_path: Path,

@@ -279,6 +279,7 @@ class Counting:
         judged.update(at for at in opening if not _completes(at, ends, decoded))
         alone = ended
         if len(ends) < len(positions):
+            # Which of them are one request's, its time does not tell.
             shared = {time for time, at in zip(ended.received, positions, strict=True) if ends[time] != at}
             judged.update(at for at, time in enumerate(decoded.received) if time in shared)
             alone = ended.pick([time not in shared for time in ended.received])

@@ -257,6 +257,8 @@ def _cut_log(log: Log, plain: int, first: int, size: int) -> Iterator[Range]:
 
 def _line_start(stream: IO[bytes], at: int) -> int:
     """The first place from `at` on where a line starts, however far that is, with little held in memory."""
+    if at == 0:
+        return 0
     stream.seek(at - 1)
     while (piece := stream.readline(BLOCK_BYTES)) and not piece.endswith(b"\n"):
         pass
