@@ -105,7 +105,7 @@ class _Completions(NamedTuple):
     positions: Sequence[int]
     events: Events
     block: Block | None
-    """The same as they are remembered; None where not all of them stand together."""
+    """The same as they are remembered; None where repetitions stand among them."""
 
 
 # A completion that an earlier part of the log may have seen too, or seen opened; its stage time.
@@ -277,20 +277,18 @@ class Counting:
             positions = [*compress(positions, are_ended)]
         ends = dict(zip(ended.received, positions, strict=True))
         judged.update(at for at in opening if not _completes(at, ends, decoded))
-        alone = ended
         if len(ends) < len(positions):
             # Which of them are one request's, its time does not tell.
             shared = {time for time, at in zip(ended.received, positions, strict=True) if ends[time] != at}
             judged.update(at for at, time in enumerate(decoded.received) if time in shared)
-            alone = ended.pick([time not in shared for time in ended.received])
         repeated = self._judge(sorted(judged), batch)
-        ids = [event.audit_id for event in alone.events]
-        block = self._recent.add(ids, alone.received, alone.staged, latest=self._latest)
+        ids = [event.audit_id for event in ended.events]
+        block = self._recent.add(ids, ended.received, ended.staged, latest=self._latest)
         self._recent.forget(decoded.staged[-1])
         if repeated:
             kept = [at not in repeated for at in positions]
             return _Completions([*compress(positions, kept)], ended.pick(kept), None)
-        return _Completions(positions, ended, block if alone is ended else None)
+        return _Completions(positions, ended, block)
 
     def _find_late(self, batch: "_Batch") -> Sequence[int]:
         """The positions of what was not received later than all before; widens the time of the log."""

@@ -35,10 +35,10 @@ class Recent:
         return len(self._newer) + len(self._older)
 
     def add(self, ids: list[str], received: list[str], staged: list[str], *, latest: str) -> "Block":
-        """Adds completions of requests that were received at different times, up to the latest so far.
+        """Adds completions of requests that were received up to the latest so far; returns them as kept.
 
-        Those that were not received later than all requests before them must have been added by
-        :meth:`add_late` too. Returns them as they are kept.
+        Those that were received at one time, or not later than all requests before them, must have been
+        added by :meth:`add_late` too.
         """
         block = Block(ids, received, staged)
         self._newer.add(block, latest)
@@ -133,7 +133,7 @@ class Block:
             yield self._time(self._received, number) + self._id(number), self._time(self._staged, number)
 
     def find(self, key: Key) -> str | None:
-        """The stage time at which a request completed, where no two were received at one time."""
+        """The stage time at which a request completed, if it is the first that was received at its time."""
         # The shape of a time is found nowhere but where one starts.
         number, beside = divmod(self._received.find(key[:TIME_LENGTH]), TIME_LENGTH)
         is_there = beside == 0 and self._id(number) == key[TIME_LENGTH:]

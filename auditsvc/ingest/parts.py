@@ -40,8 +40,8 @@ TAKEN_SHARE = 2 / 5
 slower one the worker waits for it; the other way it takes some more."""
 
 HANDING_ON = 8 << 20
-"""So much is counted in the time in which a worker hands on. This process, which has nothing to hand on,
-takes over that much more."""
+"""So much is counted in the time in which a worker hands on: it is reckoned to what the worker has left, for
+this process has nothing to hand on."""
 
 SMALLEST_TAIL = 1 << 20
 """So much is worth being taken over from a worker: no process has to be started for it."""
@@ -76,11 +76,12 @@ def count_parts(
         streams = {at: opened.enter_context(parts[at].log.opened()) for at in given if parts[at].length}
         for at, part in enumerate(parts):
             if at in given:
+                one = given.pop(at)
                 tails = [
                     _count_tail(tail, streams[at], counting.ahead(tail.log.name), watch)
-                    for tail in _take_over(given[at], shared[at], streams.get(at), watch)
+                    for tail in _take_over(one, shared[at], streams.get(at), watch)
                 ]
-                counting.append(given[at].result())
+                counting.append(one.result())
                 for counted in reversed(tails):
                     counting.append(counted)
                 watch()
@@ -288,8 +289,8 @@ _parts: "Array[_Shared]"
 _handed_on: int
 """In a worker, which has them from its parent as they are: the mapper, the bytes read and events counted
 so far, how each part is shared, and the descriptor of the file through which it hands on."""
-_counted: tuple[Counting, Part]
-"""In a worker, what it counted last, until the next: to give it all back takes time, and others wait."""
+_counted: list[tuple[Counting, Part]] = []
+"""In a worker, what it counted last, until it begins with the next: to give it all back takes time."""
 
 
 def _start_worker(
@@ -338,18 +339,19 @@ def _kept_blocks(part: Range, shared: _Shared) -> Iterator[bytes]:
 
 
 def _count_part(number: int, part: Range, *, sampled: bool, followed: bool) -> int:
-    global _counted  # noqa: PLW0603 - a worker counts one part after another
+    _counted.clear()
     counting = Counting(_mapper, file=part.log.name, sampled=sampled, handing_on=True)
     shared = _parts[number]
     count_range(part, counting, _report, blocks=_kept_blocks(part, shared))
     counted = counting.hand_on(followed=followed or shared.end < _Shared.of(part).end)
-    _counted = counting, counted
+    _counted.append((counting, counted))
     return _hand_on(replace(counted, later_heads=()))
 
 
 def _hand_on_later_heads() -> int:
     """Hands on those of the part that was counted last, while its result is being read."""
-    return _hand_on(_counted[1].later_heads)
+    [(_, counted)] = _counted
+    return _hand_on(counted.later_heads)
 
 
 def _hand_on(result: object) -> int:
