@@ -213,7 +213,7 @@ class TestParts:
         expected = count_logs(logs, swagger, sampled=True)
         taken: list[Range] = []
         with_slow_workers(taken.append)
-        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(0.3))
+        monkeypatch.setattr(auditsvc.ingest.parts, "_report", lambda *_: time.sleep(1))
         assert count_logs(logs, swagger, jobs=2, sampled=True) == expected
         assert taken[0].start == len(rest[0])
 

@@ -103,7 +103,7 @@ class _Completions(NamedTuple):
     """Completions that count, and their positions in the batch."""
 
     positions: Sequence[int]
-    events: Events
+    decoded: Events
     block: Block | None
     """The same as they are remembered; None where repetitions stand among them."""
 
@@ -248,11 +248,11 @@ class Counting:
         completed = self._find_completions(batch)
         if self._start is not None:
             self._start.note(staged)
-        events = completed.events.events
+        events = completed.decoded.events
         if not events:
             return
         tallies, agents, codes = self._columns_of(events)
-        count_requests(tallies, agents, codes, completed.events.received)
+        count_requests(tallies, agents, codes, completed.decoded.received)
         deprecated = _find_deprecated(events, tallies, agents)
         self._deprecated.update(deprecated.values())
         if self._start is not None and self._start.holds(batch.earliest):
@@ -558,8 +558,9 @@ class _Start:
         deprecated: Mapping[int, _Deprecated],
     ) -> None:
         """Keeps those of the completions that are such."""
-        events, received, staged, _ = completed.events
+        events, received, staged, _ = completed.decoded
         earliest = min(received)
+        # In the first minute nearly all that a batch completed is far, and is kept as it is remembered.
         if completed.block is not None and self._near_until < earliest and max(received) < self._far_until:
             self.later = min(self.later, earliest)
             targets = [tally.target for tally in tallies]

@@ -75,7 +75,8 @@ class _Generation:
     """Completions in blocks: each is of requests that were received later than those of the one before.
 
     Nearly every request is received later than all that completed before it, and then it is no repetition:
-    nothing has to be looked up, so that only those few that were not, the ``late`` ones, have an index.
+    nothing has to be looked up, so that only those few that were not, or at one time with others, have an
+    index: the ``late`` ones.
     """
 
     def __init__(self) -> None:

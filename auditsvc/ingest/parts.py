@@ -68,7 +68,7 @@ def count_parts(
     shared = _FORK.RawArray(_Shared, [_Shared.of(part) for part in parts])
     with ExitStack() as opened, _workers(mapper, watch.counters, shared) as workers:
         given = {
-            at: workers[at % jobs - 1].start(at, part, sampled=sampled, followed=at + 1 < len(parts))
+            at: workers[at % jobs - 1].give(at, part, sampled=sampled, followed=at + 1 < len(parts))
             for at, part in enumerate(parts)
             if at % jobs and part.log.path is not None
         }
@@ -137,7 +137,7 @@ class _Worker:
         initial = mapper, counters, shared, self._file.fileno(), os.getpid()
         self._executor = ProcessPoolExecutor(1, _FORK, _start_worker, initial)
 
-    def start(self, number: int, part: Range, *, sampled: bool, followed: bool) -> "_Given":
+    def give(self, number: int, part: Range, *, sampled: bool, followed: bool) -> "_Given":
         """Has the part of that number counted, after those that were given before."""
         counted = self._executor.submit(_count_part, number, part, sampled=sampled, followed=followed)
         return _Given(part, self, counted, self._executor.submit(_hand_on_later_heads))
